@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+# SPDX-License-Identifier: Apache-2.0
+"""Count what passed, failed and was skipped in a testlog.json of meson test: `count.py FILE STATUS` prints three numbers.
+
+A GoogleTest program counts as its cases, any other test as one. A test that did not end well counts at least one failure
+whatever it printed, and so does a run whose STATUS (of meson test) is not 0. --self-test shows the counting right.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+
+PASSED = re.compile(r"^\[  PASSED  \] (\d+) tests?\.", re.MULTILINE)
+FAILED = re.compile(r"^ ?(\d+) FAILED TESTS?$", re.MULTILINE)
+SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) tests?[.,]", re.MULTILINE)
+
+
+def last_number(pattern: re.Pattern[str], text: str) -> int:
+    """Of the last match: a program's own summary comes after those of programs that it started."""
+    numbers = pattern.findall(text)
+    return int(numbers[-1]) if numbers else 0
+
+
+def count_test(result: str, output: str) -> tuple[int, int, int]:
+    if result == "SKIP":
+        return 0, 0, 1
+    good = result in ("OK", "EXPECTEDFAIL")
+    cases = [last_number(pattern, output) for pattern in (PASSED, FAILED, SKIPPED)]
+    if not any(cases):
+        cases[0 if good else 1] = 1
+    if not good:
+        cases[1] = max(cases[1], 1)
+    return cases[0], cases[1], cases[2]
+
+
+def count(lines: Iterable[str], status: int) -> tuple[int, int, int]:
+    totals = [0, 0, 0]
+    for line in lines:
+        test = json.loads(line)
+        for index, number in enumerate(count_test(test["result"], test.get("stdout") or "")):
+            totals[index] += number
+    if status and not totals[1]:
+        totals[1] = 1
+    return totals[0], totals[1], totals[2]
+
+
+def self_test() -> int:
+    def log(result: str, stdout: str) -> str:
+        return json.dumps({"name": "x", "result": result, "stdout": stdout})
+
+    summary = "[  PASSED  ] 5 tests.\n[  SKIPPED ] 1 test, listed below:\n[  SKIPPED ] A.b\n"
+    red = "[  PASSED  ] 5 tests.\n[  FAILED  ] 2 tests, listed below:\n[  FAILED  ] A.b\n[  FAILED  ] A.c\n\n 2 FAILED TESTS\n"
+    brief = "[==========] 3 tests from 1 test suite ran.\n[  PASSED  ] 1 test.\n[  SKIPPED ] 1 test.\n\n 1 FAILED TEST\n"
+    expected = [
+        ([log("OK", "")], 0, (1, 0, 0)),
+        ([log("OK", summary), log("OK", "fine")], 0, (6, 0, 1)),
+        ([log("SKIP", "no GPU")], 0, (0, 0, 1)),
+        ([log("FAIL", red)], 1, (5, 2, 0)),
+        ([log("FAIL", brief)], 1, (1, 1, 1)),  # --gtest_brief
+        ([log("FAIL", summary)], 1, (5, 1, 1)),  # crashed after its summary
+        ([log("TIMEOUT", "")], 1, (0, 1, 0)),
+        ([log("OK", "[  PASSED  ] 1 test.\n" + summary)], 0, (5, 0, 1)),  # a child printed the first one
+        ([], 1, (0, 1, 0)),
+    ]
+    wrong = [(lines, got) for lines, status, want in expected if (got := count(lines, status)) != want]
+    for lines, got in wrong:
+        print(f"count.py: self-test: {lines} counted as {got}")
+    return 1 if wrong else 0
+
+
+def main() -> int:
+    if sys.argv[1:] == ["--self-test"]:
+        return self_test()
+    with open(sys.argv[1], encoding="utf-8") as log:
+        print(*count(log, int(sys.argv[2])))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
