@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/view.h"
+
+namespace ulysses {
+
+View viewOf(const Box& box, Side side, const Geometry& geometry, const TensorSpec& tensor, const Strides& strides) {
+  const int64_t bytes = sizeOf(tensor.type);
+  const bool sequenceSide = side == Side::SequenceShard;
+  const int64_t token = sequenceSide ? box.seqToken : box.gatheredToken;
+  const int64_t group = sequenceSide ? box.seqGroup : box.headGroup;
+  const int64_t head = sequenceSide ? box.seqHead : 0;
+  View view;
+  view.offset = (token * strides.sequence + group * strides.group + head * strides.head) * bytes;
+  view.n = {box.tokens, geometry.batch, box.groups, box.heads};
+  view.stride = {strides.sequence * bytes, strides.batch * bytes, strides.group * bytes, strides.head * bytes};
+  view.runBytes = tensor.rowBytes();
+  return view;
+}
+
+View coalesce(View view) {
+  View out{.offset = view.offset, .runBytes = view.runBytes};
+  size_t filled = View::kDims;  // out's dimensions are filled from the fastest down
+  for (size_t dim = View::kDims; dim-- > 0;) {
+    const int64_t n = view.n[dim], stride = view.stride[dim];
+    if (n == 1) continue;
+    if (filled == View::kDims && stride == out.runBytes) {
+      out.runBytes *= n;
+    } else if (filled < View::kDims && stride == out.stride[filled] * out.n[filled]) {
+      out.n[filled] *= n;
+    } else {
+      --filled;
+      out.n[filled] = n;
+      out.stride[filled] = stride;
+    }
+  }
+  return out;
+}
+
+}  // namespace ulysses
