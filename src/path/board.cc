@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "path/board.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+#include <climits>
+#include <new>
+
+#include "base/text.h"
+
+namespace ulysses {
+namespace {
+
+constexpr uint64_t kMagic = 0x31647261'6f62796cULL;
+constexpr size_t kLineBytes = 64;
+// Lines: per rank completion, departed, doorbell; per pair sent, taken.
+enum PerRank { kFinished, kDeparted, kDoorbell, kPerRank };
+
+int64_t lineCount(int nRanks) { return int64_t{nRanks} * kPerRank + 2 * int64_t{nRanks} * nRanks; }
+
+enum CauseState : uint32_t { kNone, kWriting, kWritten };
+
+}  // namespace
+
+struct Board::Header {
+  uint64_t magic;
+  uint32_t wireVersion;
+  int32_t nRanks;
+  int64_t stagingBytes;
+  alignas(64) std::atomic<uint32_t> sleepers;
+  alignas(64) std::atomic<uint32_t> causeState;
+  Cause cause;
+};
+
+size_t Board::slotBytes(int nRanks) {
+  const size_t bytes = sizeof(Slot) + 2 * static_cast<size_t>(nRanks) * sizeof(int64_t);
+  return (bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
+}
+
+size_t Board::bytesFor(int nRanks) {
+  const size_t bytes = sizeof(Header) + static_cast<size_t>(lineCount(nRanks)) * kLineBytes +
+                       static_cast<size_t>(nRanks) * kMaxOutstanding * slotBytes(nRanks);
+  return (bytes + 4095) / 4096 * 4096;
+}
+
+void Board::format(std::byte* data, const Options& options) {
+  std::memset(data, 0, bytesFor(options.nRanks));
+  Header* header = new (data) Header{};
+  header->wireVersion = kWireVersion;
+  header->nRanks = options.nRanks;
+  header->stagingBytes = options.stagingBytes;
+  header->magic = kMagic;
+}
+
+Board::Board(std::byte* data, size_t bytes) : data_(data), nRanks_(0), slotBytes_(0) {
+  const Header& h = header();
+  if (bytes < sizeof(Header) || h.magic != kMagic || h.wireVersion != kWireVersion || h.nRanks < 1 ||
+      bytesFor(h.nRanks) > bytes)
+    raise(Result::InternalError, "board of {} bytes is not of this library's version", bytes);
+  nRanks_ = h.nRanks;
+  slotBytes_ = slotBytes(nRanks_);
+  lines_ = data_ + sizeof(Header);
+  slots_ = lines_ + static_cast<size_t>(lineCount(nRanks_)) * kLineBytes;
+  sleepers_ = &header().sleepers;
+}
+
+int Board::nRanks() const noexcept { return nRanks_; }
+int64_t Board::stagingBytes() const noexcept { return header().stagingBytes; }
+
+Board::Slot& Board::slot(int rank, uint64_t sequence) const noexcept {
+  const size_t index = static_cast<size_t>(rank) * kMaxOutstanding + sequence % kMaxOutstanding;
+  return *reinterpret_cast<Slot*>(slots_ + index * slotBytes_);
+}
+
+Board::Line& Board::line(int64_t index) const noexcept {
+  return *reinterpret_cast<Line*>(lines_ + static_cast<size_t>(index) * kLineBytes);
+}
+
+std::atomic<uint64_t>& Board::finished(int rank) const noexcept { return line(rank * kPerRank + kFinished).value; }
+
+std::atomic<uint64_t>& Board::sent(int from, int to) const noexcept {
+  return line(nRanks_ * kPerRank + 2 * (int64_t{from} * nRanks_ + to)).value;
+}
+
+std::atomic<uint64_t>& Board::taken(int from, int to) const noexcept {
+  return line(nRanks_ * kPerRank + 2 * (int64_t{from} * nRanks_ + to) + 1).value;
+}
+
+std::atomic<uint32_t>& Board::departed(int rank) const noexcept {
+  return reinterpret_cast<std::atomic<uint32_t>&>(line(rank * kPerRank + kDeparted));
+}
+
+std::atomic<uint32_t>& Board::doorbell(int rank) const noexcept {
+  return reinterpret_cast<std::atomic<uint32_t>&>(line(rank * kPerRank + kDoorbell));
+}
+
+std::atomic<uint32_t>& Board::sleepers() const noexcept { return *sleepers_; }
+
+void Board::wakeAll() const noexcept {
+  for (int rank = 0; rank < nRanks_; ++rank) {
+    doorbell(rank).fetch_add(1, std::memory_order_release);
+    syscall(SYS_futex, &doorbell(rank), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  }
+}
+
+/// A wake-up can be missed (the publisher's look at `sleepers` is not ordered with its flag, so that publishing stays
+/// free of fences); the short time-out bounds what that costs.
+void Board::sleep(int rank, int64_t ns) const noexcept {
+  const uint32_t seen = doorbell(rank).load(std::memory_order_acquire);
+  sleepers().fetch_add(1);
+  const timespec time{0, ns};
+  syscall(SYS_futex, &doorbell(rank), FUTEX_WAIT, seen, &time, nullptr, 0);
+  sleepers().fetch_sub(1);
+}
+
+bool Board::isRevoked() const noexcept { return header().causeState.load(std::memory_order_acquire) != kNone; }
+
+void Board::revoke(const Cause& cause) const noexcept {
+  uint32_t expected = kNone;
+  if (!header().causeState.compare_exchange_strong(expected, kWriting)) return;
+  header().cause = cause;
+  header().causeState.store(kWritten);
+  wakeAll();
+}
+
+Cause Board::cause() const noexcept {
+  // The writer may have been killed between its two stores: do not wait for it for long.
+  for (int i = 0; i < 1000 && header().causeState.load(std::memory_order_acquire) == kWriting; ++i) sched_yield();
+  if (header().causeState.load(std::memory_order_acquire) == kWritten) return header().cause;
+  Cause unknown{.result = static_cast<int32_t>(Result::RemoteLost)};
+  copyText(unknown.text, "a peer died while it reported an error");
+  return unknown;
+}
+
+}  // namespace ulysses

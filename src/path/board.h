@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <atomic>
+#include <cstring>
+
+#include "base/mapping.h"
+#include "path/path.h"
+
+namespace ulysses {
+
+/// The memory that the ranks of one host share to talk: per rank a ring of announcements, a completion counter and a
+/// doorbell, per pair two chunk counters, and the first cause. A view over a mapping; every rank maps the same bytes.
+///
+/// Ordering: whoever fills a slot stores its sequence with release after everything else, whoever reads it loads that
+/// with acquire first. A slot is filled again only after every peer's completion counter has passed the operation that
+/// used it, so a reader never sees a slot change under it. Every flag that ranks poll has a cache line to itself.
+class Board {
+ public:
+  struct Options {
+    int32_t nRanks;
+    int64_t stagingBytes;
+  };
+  static size_t bytesFor(int nRanks);
+  /// Writes a fresh board; its creator only, before any peer maps it.
+  static void format(std::byte* data, const Options& options);
+  /// A view over a formatted board. Throws InternalError when it is not one of this version and size.
+  Board(std::byte* data, size_t bytes);
+
+  int nRanks() const noexcept;
+  int64_t stagingBytes() const noexcept;
+
+  struct alignas(64) Slot {
+    std::atomic<uint64_t> sequence;
+    uint64_t callHash, strideHash;
+    uint32_t messages;  // control messages sent so far: read them before the references
+    uint32_t poisoned;
+    TensorRef tensors[kMaxTensors];
+    uint64_t recordId;
+    CallRecord record;
+    // then int64 tokens[nRanks], queryHeads[nRanks]
+  };
+  Slot& slot(int rank, uint64_t sequence) const noexcept;
+  int64_t* tokens(Slot& slot) const noexcept { return reinterpret_cast<int64_t*>(&slot + 1); }
+  int64_t* queryHeads(Slot& slot) const noexcept { return tokens(slot) + nRanks(); }
+
+  std::atomic<uint64_t>& finished(int rank) const noexcept;
+  /// Chunks that went from one rank to another, and how many of them were read.
+  std::atomic<uint64_t>& sent(int from, int to) const noexcept;
+  std::atomic<uint64_t>& taken(int from, int to) const noexcept;
+  /// Set when a rank destroys its communicator, so that its end is not taken for a crash.
+  std::atomic<uint32_t>& departed(int rank) const noexcept;
+
+  // --- sleeping: a publisher wakes sleepers only when there are any
+  void ring() const noexcept {
+    if (sleepers().load(std::memory_order_relaxed) != 0) wakeAll();
+  }
+  void sleep(int rank, int64_t ns) const noexcept;
+
+  // --- first cause
+  bool isRevoked() const noexcept;
+  void revoke(const Cause& cause) const noexcept;
+  Cause cause() const noexcept;
+
+ private:
+  struct Header;
+  struct alignas(64) Line {
+    std::atomic<uint64_t> value;
+  };
+  Header& header() const noexcept { return *reinterpret_cast<Header*>(data_); }
+  Line& line(int64_t index) const noexcept;
+  std::atomic<uint32_t>& sleepers() const noexcept;
+  std::atomic<uint32_t>& doorbell(int rank) const noexcept;
+  void wakeAll() const noexcept;
+  static size_t slotBytes(int nRanks);
+
+  std::byte* data_;
+  int nRanks_;
+  size_t slotBytes_;
+  std::byte* lines_;
+  std::byte* slots_;
+  std::atomic<uint32_t>* sleepers_;
+};
+
+}  // namespace ulysses

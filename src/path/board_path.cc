@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "path/board_path.h"
+
+#include <algorithm>
+
+namespace ulysses {
+
+Result BoardPath::publish(const Posting& posting, Deadline deadline) noexcept {
+  if (const Result sent = sendControl(posting.tensors, deadline, messages_); sent != Result::Success) return sent;
+  Board::Slot& slot = board_.slot(rank_, posting.sequence);
+  slot.callHash = posting.callHash;
+  slot.strideHash = posting.strideHash;
+  slot.messages = messages_;
+  slot.poisoned = posting.record->poison != 0;
+  std::copy(posting.tensors.begin(), posting.tensors.end(), slot.tensors);
+  if (slot.recordId != posting.recordId) {  // the record is only read on a difference: spare the stores when it stands
+    slot.recordId = posting.recordId;
+    slot.record = *posting.record;
+    std::copy(posting.tokens.begin(), posting.tokens.end(), board_.tokens(slot));
+    std::copy(posting.queryHeads.begin(), posting.queryHeads.end(), board_.queryHeads(slot));
+  }
+  slot.sequence.store(posting.sequence, std::memory_order_release);
+  board_.ring();
+  return Result::Success;
+}
+
+std::optional<Announcement> BoardPath::announcement(int peer, uint64_t sequence) noexcept {
+  const Board::Slot& slot = board_.slot(peer, sequence);
+  if (slot.sequence.load(std::memory_order_acquire) != sequence) return std::nullopt;
+  receiveControl(peer, slot.messages);
+  return Announcement{slot.callHash, slot.strideHash, slot.poisoned != 0, slot.tensors};
+}
+
+uint64_t BoardPath::lastSequence(int peer) const noexcept {
+  uint64_t last = 0;
+  for (uint64_t i = 0; i < kMaxOutstanding; ++i)
+    last = std::max(last, board_.slot(peer, i).sequence.load(std::memory_order_relaxed));
+  return last;
+}
+
+}  // namespace ulysses

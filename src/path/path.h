@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "path/record.h"
+#include "plan/extent.h"
+
+namespace ulysses {
+
+/// One operation as its rank announces it.
+struct Posting {
+  uint64_t sequence = 0;
+  uint64_t callHash = 0;    // of what must agree
+  uint64_t strideHash = 0;  // of the input strides, which may differ
+  uint64_t recordId = 0;    // same id: same record and arrays as before
+  const CallRecord* record = nullptr;
+  std::span<const int64_t> tokens, queryHeads;
+  std::span<const TensorRef> tensors;
+};
+
+/// A peer's announcement, valid until this rank has finished the operation.
+struct Announcement {
+  uint64_t callHash, strideHash;
+  bool poisoned;
+  const TensorRef* tensors;
+};
+
+/// One wire between this rank and some peers: announcements and completion, and the bytes, which a peer either reads in
+/// place (map) or gets as a stream of chunks. Executes nothing of a plan itself. One thread at a time; the functions of
+/// the data path do not throw, block or allocate once every segment in use has been seen.
+class Path {
+ public:
+  virtual ~Path() = default;
+  virtual std::string_view name() const noexcept = 0;
+  /// Why this path joins this rank and the peer, in words.
+  virtual std::string reasonFor(int peer) const = 0;
+
+  // --- announcements and completion
+  /// Where peers find this tensor; `extent` is relative to `pointer`.
+  virtual TensorRef locate(const void* pointer, const Extent& extent) = 0;
+  /// May send control messages about new segments first; blocks at most until the deadline.
+  virtual Result publish(const Posting& posting, Deadline deadline) noexcept = 0;
+  /// The peer's announcement of that operation, or nothing yet.
+  virtual std::optional<Announcement> announcement(int peer, uint64_t sequence) noexcept = 0;
+  virtual const CallRecord& record(int peer, uint64_t sequence) const noexcept = 0;
+  virtual int64_t tokensOf(int peer, uint64_t sequence, int index) const noexcept = 0;
+  virtual int64_t queryHeadsOf(int peer, uint64_t sequence, int index) const noexcept = 0;
+  /// The last operation the peer announced, for messages.
+  virtual uint64_t lastSequence(int peer) const noexcept = 0;
+  /// This rank has read all it needs of every operation up to `sequence`.
+  virtual void finish(uint64_t sequence) noexcept = 0;
+  virtual bool finished(int peer, uint64_t sequence) const noexcept = 0;
+
+  // --- bytes
+  /// Whether a tensor at `ref` can be read in place between this rank and the peer; same answer at both ends.
+  virtual bool mappable(int peer, const TensorRef& ref) const noexcept = 0;
+  /// The peer's tensor in this process, its extent checked. Throws Error when it cannot be had; set-up of a segment
+  /// seen for the first time, a look-up afterwards.
+  virtual const std::byte* map(int peer, const TensorRef& ref, const Extent& extent) = 0;
+  /// Bytes of a chunk; the same for all peers.
+  virtual int64_t chunkBytes() const noexcept = 0;
+  /// Room for a chunk to the peer, or empty while none is free.
+  virtual std::span<std::byte> chunkTo(int peer) noexcept = 0;
+  virtual void sendChunk(int peer) noexcept = 0;
+  /// The next chunk from the peer, or empty while none came.
+  virtual std::span<const std::byte> chunkFrom(int peer) noexcept = 0;
+  virtual void releaseChunk(int peer) noexcept = 0;
+  /// Makes chunkTo usable; called before an operation that stages is published. May throw Error.
+  virtual void prepareStaging() = 0;
+
+  // --- trouble
+  /// Called now and then while this rank waits: takes in what peers sent, so that they are not held up.
+  virtual void service() noexcept {}
+  /// Sleeps until a peer may have done something, at most a few milliseconds.
+  virtual void sleep() noexcept = 0;
+  /// Why the peer will not answer any more, or nothing while it may.
+  virtual std::optional<std::string> lost(int peer) = 0;
+  virtual bool isRevoked() const noexcept = 0;
+  /// Makes the communicator unusable at every rank; the first cause is kept.
+  virtual void revoke(const Cause& cause) noexcept = 0;
+  virtual Cause cause() const noexcept = 0;
+  /// What is known of a silent peer ("stopped", "running"), for messages.
+  virtual std::string describe(int peer) const = 0;
+};
+
+}  // namespace ulysses

@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "path/board_path.h"
+#include "path/shm/fd_message.h"
+#include "path/shm/peer.h"
+#include "path/shm/segment.h"
+
+namespace ulysses {
+
+/// Ranks of one host. Peers read tensors in registered segments in place; private tensors go through a window of two
+/// chunks per peer, which is a segment of the sender's.
+class ShmPath final : public BoardPath {
+ public:
+  /// `peers` is indexed by rank; the entry of this rank is null.
+  ShmPath(std::shared_ptr<Mapping> boardMemory, int rank, std::vector<std::unique_ptr<ShmPeer>> peers);
+  ~ShmPath() override;
+
+  std::string_view name() const noexcept override { return "shm"; }
+  std::string reasonFor(int peer) const override;
+
+  TensorRef locate(const void* pointer, const Extent& extent) override;
+  bool mappable(int peer, const TensorRef& ref) const noexcept override;
+  const std::byte* map(int peer, const TensorRef& ref, const Extent& extent) override;
+
+  int64_t chunkBytes() const noexcept override { return chunkBytes_; }
+  std::span<std::byte> chunkTo(int peer) noexcept override;
+  void sendChunk(int peer) noexcept override;
+  std::span<const std::byte> chunkFrom(int peer) noexcept override;
+  void releaseChunk(int peer) noexcept override;
+  void prepareStaging() override;
+
+  void service() noexcept override;
+  std::optional<std::string> lost(int peer) override;
+  std::string describe(int peer) const override;
+
+ protected:
+  Result sendControl(std::span<const TensorRef> refs, Deadline deadline, uint32_t& messages) noexcept override;
+  void receiveControl(int peer, uint32_t messages) noexcept override;
+
+ private:
+  static constexpr uint64_t kHalves = 2;  // one chunk is filled while the other is read
+
+  ShmPeer& peer(int rank) const noexcept { return *peers_[static_cast<size_t>(rank)]; }
+  /// Offset of a half of the chunk pair from one rank to another within the sender's window.
+  size_t windowOffset(int from, int to, uint64_t half) const noexcept;
+  Result broadcast(const FdMessage& message, int fd, Deadline deadline) noexcept;
+  void refreshSnapshot();
+
+  std::vector<std::unique_ptr<ShmPeer>> peers_;
+  int64_t chunkBytes_;
+  std::shared_ptr<Segment> window_;
+  bool windowAnnounced_ = false;
+
+  std::vector<std::shared_ptr<Segment>> snapshot_;   // of the registry, by base address
+  std::vector<std::shared_ptr<Segment>> announced_;  // segments the peers know
+  uint64_t snapshotEpoch_ = 0;
+  uint64_t announcedEpoch_ = 0;
+};
+
+}  // namespace ulysses

@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "topo/host.h"
+
+#include <hwloc.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <memory>
+
+#include "base/hash.h"
+
+namespace ulysses {
+namespace {
+
+struct TopologyDeleter {
+  void operator()(hwloc_topology* topology) const { hwloc_topology_destroy(topology); }
+};
+using Topology = std::unique_ptr<hwloc_topology, TopologyDeleter>;
+
+/// Caches and cores only: no PCI, which takes long to walk.
+Topology loadCaches() {
+  hwloc_topology_t raw = nullptr;
+  if (hwloc_topology_init(&raw) != 0) return nullptr;
+  Topology topology(raw);
+  hwloc_topology_set_io_types_filter(raw, HWLOC_TYPE_FILTER_KEEP_NONE);
+  if (hwloc_topology_load(raw) != 0) return nullptr;
+  return topology;
+}
+
+}  // namespace
+
+HostId thisHost() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  struct stat network {};
+  stat("/proc/self/ns/net", &network);
+  return {name, hashBytes(boot.data(), boot.size(), network.st_ino)};
+}
+
+CacheSizes cacheSizes() {
+  CacheSizes sizes;
+  const Topology topology = loadCaches();
+  if (!topology) return sizes;
+  if (hwloc_obj_t l2 = hwloc_get_obj_by_type(topology.get(), HWLOC_OBJ_L2CACHE, 0))
+    sizes.l2Bytes = static_cast<int64_t>(l2->attr->cache.size);
+  if (hwloc_obj_t l3 = hwloc_get_obj_by_type(topology.get(), HWLOC_OBJ_L3CACHE, 0)) {
+    sizes.l3Bytes = static_cast<int64_t>(l3->attr->cache.size);
+    sizes.coresSharingL3 =
+        std::max(1, hwloc_get_nbobjs_inside_cpuset_by_type(topology.get(), l3->cpuset, HWLOC_OBJ_CORE));
+  }
+  return sizes;
+}
+
+int64_t defaultStreamBytes(const CacheSizes& caches) {
+  constexpr int64_t kUnknown = 2 << 20;
+  const int64_t bytes = caches.l2Bytes + caches.l3Bytes / caches.coresSharingL3 / 2;
+  return bytes > 0 ? bytes : kUnknown;
+}
+
+}  // namespace ulysses

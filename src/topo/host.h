@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace ulysses {
+
+/// What tells this host from others: ranks with equal ids can share memory.
+struct HostId {
+  std::string name;  // for messages
+  uint64_t id;       // of the boot and the network namespace, which is where the ranks' local sockets live
+};
+HostId thisHost();
+
+/// Sizes of the caches of the core this thread runs on, in bytes; 0 when the machine does not tell. From hwloc.
+struct CacheSizes {
+  int64_t l2Bytes = 0, l3Bytes = 0;
+  int coresSharingL3 = 1;
+};
+CacheSizes cacheSizes();
+
+/// Bytes a rank may receive in one exchange before it is better to store around the cache: its L2 and its share of L3
+/// (measured: docs/perf.md), so that what the consumer reads next is still there below it.
+int64_t defaultStreamBytes(const CacheSizes& caches);
+
+}  // namespace ulysses
