@@ -1,0 +1,135 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "api/group.h"
+
+using namespace ulysses;
+using namespace ulysses::api;
+
+namespace {
+
+Result queue(Operation operation, const ulyssesGeometry_t* geometry, const ulyssesTensor_t* tensors, int nTensors,
+             uint64_t comm) {
+  requireComm(comm);
+  QueuedCall call{};
+  call.operation = operation;
+  call.comm = comm;
+  call.geometryPointer = geometry;
+  call.tensorsPointer = tensors;
+  call.nTensors = nTensors;
+  if (geometry) call.geometry = *geometry;
+  if (tensors) std::copy_n(tensors, std::clamp(nTensors, 0, ULYSSES_MAX_TENSORS), call.tensors);
+  enqueue(call);
+  return Result::Success;
+}
+
+/// A stream with host tensors is a mistake of this rank alone: its peers learn of it like of any invalid call.
+Result startOn(Communicator& comm, Operation operation, const ulyssesGeometry_t* geometry,
+               const ulyssesTensor_t* tensors, int nTensors, void* stream, uint64_t* sequence) {
+  if (stream != nullptr)
+    return comm.poison(operation, Result::InvalidArgument,
+                       "stream: host tensors take no stream, pass NULL (device tensors are not built yet)");
+  return startCall(comm, operation, geometry, tensors, nTensors, sequence);
+}
+
+ulyssesResult_t runBlocking(Operation operation, const ulyssesGeometry_t* geometry, const ulyssesTensor_t* tensors,
+                            int nTensors, ulyssesComm_t handle, void* stream) {
+  return guard([&] {
+    if (inGroup() && stream == nullptr) return queue(operation, geometry, tensors, nTensors, idOf(handle));
+    return withComm(idOf(handle), [&](Communicator& comm) {
+      uint64_t sequence = 0;
+      const Result started = startOn(comm, operation, geometry, tensors, nTensors, stream, &sequence);
+      return started == Result::Success ? comm.exchange().wait(sequence) : started;
+    });
+  });
+}
+
+ulyssesResult_t runStart(Operation operation, const ulyssesGeometry_t* geometry, const ulyssesTensor_t* tensors,
+                         int nTensors, ulyssesComm_t handle, void* stream, ulyssesRequest_t* request) {
+  return guard([&] {
+    require(request != nullptr, "request is NULL");
+    *request = {};
+    return withComm(idOf(handle), [&](Communicator& comm) {
+      uint64_t sequence = 0;
+      const Result started = startOn(comm, operation, geometry, tensors, nTensors, stream, &sequence);
+      if (started == Result::Success) *request = {idOf(handle), sequence};
+      return started;
+    });
+  });
+}
+
+bool isNull(const ulyssesRequest_t& request) { return request.comm == 0 && request.sequence == 0; }
+
+Result test(ulyssesRequest_t* request, int* done) {
+  require(request != nullptr, "request is NULL");
+  require(done != nullptr, "done is NULL");
+  *done = 1;
+  if (isNull(*request)) return Result::Success;
+  return withComm(request->comm, [&](Communicator& comm) {
+    Exchange& exchange = comm.exchange();
+    exchange.poll(request->sequence);
+    if (!exchange.isDone(request->sequence)) {
+      *done = 0;
+      return Result::Success;
+    }
+    const uint64_t sequence = request->sequence;
+    *request = {};
+    return exchange.collect(sequence);
+  });
+}
+
+Result wait(ulyssesRequest_t* request) {
+  require(request != nullptr, "request is NULL");
+  if (isNull(*request)) return Result::Success;
+  return withComm(request->comm, [&](Communicator& comm) {
+    const uint64_t sequence = request->sequence;
+    *request = {};
+    return comm.exchange().wait(sequence);
+  });
+}
+
+}  // namespace
+
+extern "C" {
+
+ulyssesResult_t ulyssesScatterHeads(const ulyssesGeometry_t* geometry, const ulyssesTensor_t* tensors, int nTensors,
+                                    ulyssesComm_t comm, void* stream) {
+  return runBlocking(Operation::ScatterHeads, geometry, tensors, nTensors, comm, stream);
+}
+
+ulyssesResult_t ulyssesGatherHeads(const ulyssesGeometry_t* geometry, const ulyssesTensor_t* tensors, int nTensors,
+                                   ulyssesComm_t comm, void* stream) {
+  return runBlocking(Operation::GatherHeads, geometry, tensors, nTensors, comm, stream);
+}
+
+ulyssesResult_t ulyssesScatterHeadsStart(const ulyssesGeometry_t* geometry, const ulyssesTensor_t* tensors,
+                                         int nTensors, ulyssesComm_t comm, void* stream, ulyssesRequest_t* request) {
+  return runStart(Operation::ScatterHeads, geometry, tensors, nTensors, comm, stream, request);
+}
+
+ulyssesResult_t ulyssesGatherHeadsStart(const ulyssesGeometry_t* geometry, const ulyssesTensor_t* tensors, int nTensors,
+                                        ulyssesComm_t comm, void* stream, ulyssesRequest_t* request) {
+  return runStart(Operation::GatherHeads, geometry, tensors, nTensors, comm, stream, request);
+}
+
+ulyssesResult_t ulyssesTest(ulyssesRequest_t* request, int* done) {
+  return guard([&] { return test(request, done); });
+}
+
+ulyssesResult_t ulyssesWait(ulyssesRequest_t* request) {
+  return guard([&] { return wait(request); });
+}
+
+ulyssesResult_t ulyssesGroupStart(void) {
+  return guard([&] {
+    groupStart();
+    return Result::Success;
+  });
+}
+
+ulyssesResult_t ulyssesGroupEnd(void) {
+  return guard([&] { return groupEnd(); });
+}
+
+}  // extern "C"

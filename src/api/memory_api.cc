@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "api/handle.h"
+#include "path/shm/segment.h"
+
+using namespace ulysses;
+using namespace ulysses::api;
+
+namespace {
+
+/// What ulyssesCommRegister hands out for memory that was a segment already: nothing to undo.
+char alreadyRegistered;
+
+Result registerPlain(uint64_t comm, void* pointer, size_t bytes, void** handle) {
+  requireComm(comm);
+  require(handle != nullptr, "handle is NULL");
+  require(pointer != nullptr, "pointer is NULL");
+  require(bytes > 0, "size=0: want at least 1");
+  if (!SegmentRegistry::instance().find(pointer, bytes))
+    raise(Result::NotSupported,
+          "pointer {} size {}: private memory cannot be mapped by other processes; allocate it with ulyssesMemAlloc, "
+          "or back it "
+          "with a file descriptor (memfd, POSIX shm, torch share_memory_()) and call ulyssesCommRegisterFd. "
+          "Unregistered it is "
+          "exchanged with two copies instead of one",
+          address(pointer), bytes);
+  *handle = &alreadyRegistered;
+  return Result::Success;
+}
+
+}  // namespace
+
+extern "C" {
+
+ulyssesResult_t ulyssesMemAlloc(void** pointer, size_t bytes) {
+  return guard([&] {
+    require(pointer != nullptr, "pointer is NULL");
+    *pointer = nullptr;
+    *pointer = SegmentRegistry::instance().allocate(bytes)->base;
+    return Result::Success;
+  });
+}
+
+ulyssesResult_t ulyssesMemFree(void* pointer) {
+  return guard([&] {
+    require(pointer == nullptr || SegmentRegistry::instance().release(pointer, true),
+            "pointer {} is not the start of memory from ulyssesMemAlloc, or was freed before", address(pointer));
+    return Result::Success;
+  });
+}
+
+ulyssesResult_t ulyssesCommRegisterFd(ulyssesComm_t comm, void* pointer, size_t bytes, int fd, int64_t offset,
+                                      void** handle) {
+  return guard([&] {
+    requireComm(idOf(comm));
+    require(handle != nullptr, "handle is NULL");
+    *handle = nullptr;
+    *handle = SegmentRegistry::instance().adopt(pointer, bytes, fd, offset)->base;
+    return Result::Success;
+  });
+}
+
+ulyssesResult_t ulyssesCommRegister(ulyssesComm_t comm, void* pointer, size_t bytes, void** handle) {
+  return guard([&] { return registerPlain(idOf(comm), pointer, bytes, handle); });
+}
+
+ulyssesResult_t ulyssesCommDeregister(ulyssesComm_t comm, void* handle) {
+  return guard([&] {
+    requireComm(idOf(comm));
+    if (handle == &alreadyRegistered) return Result::Success;
+    require(handle != nullptr && SegmentRegistry::instance().release(handle, false),
+            "handle {} is not from ulyssesCommRegisterFd, or was deregistered before", handle);
+    return Result::Success;
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,135 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "comm/communicator.h"
+
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/check.h"
+#include "base/text.h"
+#include "topo/host.h"
+
+namespace ulysses {
+
+Communicator::Communicator(Identity identity, std::unique_ptr<Path> path, Settings settings)
+    : rank_(identity.rank),
+      nRanks_(identity.nRanks),
+      settings_(std::move(settings)),
+      path_(std::move(path)),
+      plans_(rank_, settings_.planCacheSize) {
+  std::vector<Path*> paths(static_cast<size_t>(nRanks_), path_.get());
+  paths[static_cast<size_t>(rank_)] = nullptr;
+  exchange_ = std::make_unique<Exchange>(std::move(identity), paths, settings_.streamBytes);
+  if (settings_.progressThread) progressThread_ = std::thread([this] { runProgress(); });
+}
+
+Communicator::~Communicator() {
+  stopProgress_.store(true);
+  if (progressThread_.joinable()) progressThread_.join();
+}
+
+std::pair<std::string, std::string> Communicator::pathTo(int peer) const {
+  if (peer == rank_) return {"self", "this rank"};
+  return {std::string(path_->name()), path_->reasonFor(peer)};
+}
+
+Communicator::Use::Use(Communicator& comm)
+    : comm_(comm), entered_(!comm.inUse_.exchange(true, std::memory_order_acquire)) {
+  if (entered_ && comm_.settings_.progressThread) lock_ = std::unique_lock(comm_.progressMutex_);
+}
+
+Communicator::Use::~Use() {
+  if (!entered_) return;
+  comm_.outstanding_.store(comm_.exchange_->outstanding(), std::memory_order_relaxed);
+  comm_.inUse_.store(false, std::memory_order_release);
+}
+
+bool Communicator::repeats(Operation operation, const CallBytes& bytes) const {
+  const auto same = [](const std::vector<std::byte>& a, std::span<const std::byte> b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
+  };
+  return last_.prepared && last_.prepared->plan().operation() == operation && !bytes.geometry.empty() &&
+         same(last_.geometry, bytes.geometry) && same(last_.tensors, bytes.tensors);
+}
+
+Result Communicator::startAgain(uint64_t* sequence) {
+  return exchange_->start(*last_.prepared, last_.memory, Deadline::inMsCoarse(settings_.timeoutMs), sequence);
+}
+
+void Communicator::remember(PreparedCall& prepared, const TensorMemory& memory, const CallBytes& bytes) {
+  last_.geometry.assign(bytes.geometry.begin(), bytes.geometry.end());
+  last_.tensors.assign(bytes.tensors.begin(), bytes.tensors.end());
+  last_.memory = memory;
+  last_.prepared = &prepared;
+}
+
+Result Communicator::start(const Call& call, const CallBytes& bytes, uint64_t* sequence) {
+  last_.prepared = nullptr;
+  try {
+    PreparedCall& prepared = plans_.get(call);
+    requireMemory(prepared, call.memory);
+    remember(prepared, call.memory, bytes);
+    return exchange_->start(prepared, call.memory, Deadline::inMsCoarse(settings_.timeoutMs), sequence);
+  } catch (const Error& error) {
+    return poison(call.operation, error.result(), error.what());
+  } catch (const std::bad_alloc&) {
+    return poison(call.operation, Result::OutOfMemory, "out of memory while the call was planned");
+  } catch (const std::exception& error) {
+    return poison(call.operation, Result::InternalError, error.what());
+  }
+}
+
+Result Communicator::poison(Operation operation, Result result, const std::string& text) {
+  return exchange_->poison(operation, result, text, Deadline::inMsCoarse(settings_.timeoutMs));
+}
+
+void Communicator::abort() {
+  if (!path_) return;
+  Cause cause{.result = static_cast<int32_t>(Result::Aborted), .rank = -1, .sequence = 0};
+  copyText(cause.text,
+           formatText("rank {} (pid {}) aborted communicator {}", rank_, getpid(), exchange_->identity().name));
+  path_->revoke(cause);
+}
+
+Result Communicator::asyncError() const {
+  if (path_ && path_->isRevoked()) return static_cast<Result>(path_->cause().result);
+  return outstanding_.load(std::memory_order_relaxed) ? Result::InProgress : Result::Success;
+}
+
+std::string Communicator::lastError() const {
+  if (path_ && path_->isRevoked()) return textOf(path_->cause(), rank_);
+  const std::lock_guard lock(errorMutex_);
+  return lastError_;
+}
+
+void Communicator::rememberError(const std::string& text) {
+  const std::lock_guard lock(errorMutex_);
+  lastError_ = text;
+}
+
+/// The opt-in thread: takes turns with the caller, a step at a time.
+void Communicator::runProgress() {
+  constexpr int kIdleUs = 200;
+  Waiter waiter;
+  while (!stopProgress_.load(std::memory_order_relaxed)) {
+    bool any = false;
+    {
+      const std::lock_guard lock(progressMutex_);
+      any = exchange_->outstanding();
+      if (any && exchange_->advance())
+        waiter.reset();
+      else if (any)
+        exchange_->idle(waiter, false);
+      outstanding_.store(exchange_->outstanding(), std::memory_order_relaxed);
+    }
+    if (!any) {
+      waiter.reset();
+      usleep(kIdleUs);
+    } else {
+      sched_yield();  // lets a caller that waits for the lock have it
+    }
+  }
+}
+
+}  // namespace ulysses

@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "comm/plan_cache.h"
+#include "comm/rendezvous.h"
+#include "comm/settings.h"
+
+namespace ulysses {
+
+/// One rank's end of a communicator: its path to the peers, its exchange and its prepared calls. Made by create or
+/// createAll; any thread may use it, one at a time (see Use).
+class Communicator {
+ public:
+  /// Joins a communicator of several processes. Throws Error; nothing is held then.
+  static std::unique_ptr<Communicator> create(const UniqueId& id, int nRanks, int rank, Settings settings);
+  /// All ranks of a communicator of this process.
+  static std::vector<std::unique_ptr<Communicator>> createAll(int nRanks, Settings settings);
+  ~Communicator();
+
+  int rank() const { return rank_; }
+  int nRanks() const { return nRanks_; }
+  int64_t timeoutMs() const { return settings_.timeoutMs; }
+  /// How rank and peer are joined: path name and reason; for tools.
+  std::pair<std::string, std::string> pathTo(int peer) const;
+
+  /// Exclusive use by one call; converts to false when another thread is inside. Takes the progress thread's lock.
+  class Use {
+   public:
+    explicit Use(Communicator& comm);
+    ~Use();
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    explicit operator bool() const { return entered_; }
+
+   private:
+    Communicator& comm_;
+    bool entered_;
+    std::unique_lock<std::mutex> lock_;
+  };
+
+  // --- inside a Use
+  /// `bytes` are remembered for `repeats`.
+  Result start(const Call& call, const CallBytes& bytes, uint64_t* sequence);
+  /// Whether a call is the last started one again: the same operation, bytes and memory. Layers call in turns, but
+  /// small exchanges in a loop are where every 100 ns count.
+  bool repeats(Operation operation, const CallBytes& bytes) const;
+  Result startAgain(uint64_t* sequence);
+  Result poison(Operation operation, Result result, const std::string& text);
+  Exchange& exchange() { return *exchange_; }
+
+  // --- from any thread at any time
+  /// Ends all operations at all ranks with Aborted.
+  void abort();
+  Result asyncError() const;
+  std::string lastError() const;
+  void rememberError(const std::string& text);
+
+ private:
+  Communicator(Identity identity, std::unique_ptr<Path> path, Settings settings);
+  void runProgress();
+  void remember(PreparedCall& prepared, const TensorMemory& memory, const CallBytes& bytes);
+
+  struct LastCall {
+    PreparedCall* prepared = nullptr;  // the cache's most recently used one, so it is still there
+    TensorMemory memory;
+    std::vector<std::byte> geometry, tensors;
+  };
+
+  int rank_, nRanks_;
+  Settings settings_;
+  std::unique_ptr<Path> path_;  // null when alone
+  std::unique_ptr<Exchange> exchange_;
+  PlanCache plans_;
+  LastCall last_;
+
+  std::atomic<bool> inUse_{false};
+  std::atomic<bool> outstanding_{false};
+  std::mutex progressMutex_;
+  std::atomic<bool> stopProgress_{false};
+  std::thread progressThread_;
+
+  mutable std::mutex errorMutex_;
+  std::string lastError_;
+};
+
+}  // namespace ulysses

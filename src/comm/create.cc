@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How communicators come to be.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "comm/communicator.h"
+#include "comm/mesh.h"
+#include "path/self/self_path.h"
+#include "path/shm/memfd.h"
+#include "path/shm/shm_path.h"
+#include "topo/host.h"
+
+namespace ulysses {
+namespace {
+
+constexpr size_t kLongestName = 31;
+
+std::string nameFor(const Settings& settings, uint64_t tag) {
+  return settings.name.empty() ? formatText("{:08x}", tag & 0xffffffff) : settings.name.substr(0, kLongestName);
+}
+
+UniqueFd makeBoard(int nRanks, const Settings& settings) {
+  UniqueFd fd = createMemfd("ulysses-board", Board::bytesFor(nRanks));
+  const Mapping mapping(fd.get(), 0, Board::bytesFor(nRanks), PROT_READ | PROT_WRITE);
+  Board::format(mapping.data(), {nRanks, settings.stagingBytes});
+  return fd;
+}
+
+std::shared_ptr<Mapping> mapBoard(const UniqueFd& fd, int nRanks) {
+  return std::make_shared<Mapping>(fd.get(), 0, Board::bytesFor(nRanks), PROT_READ | PROT_WRITE);
+}
+
+/// Rank 0 makes the board and hands it to the others over the mesh.
+std::shared_ptr<Mapping> shareBoard(int rank, int nRanks, const Settings& settings,
+                                    const std::vector<std::unique_ptr<ShmPeer>>& peers, Deadline deadline) {
+  if (rank == 0) {
+    const UniqueFd fd = makeBoard(nRanks, settings);
+    const FdMessage message{.kind = FdMessage::Kind::Board, .bytes = Board::bytesFor(nRanks)};
+    for (int peer = 1; peer < nRanks; ++peer)
+      if (sendMessage(peers[static_cast<size_t>(peer)]->socket(), message, fd.get(), deadline) != Result::Success)
+        raise(Result::RemoteLost, "rank {} left while the communicator was being made", peer);
+    return mapBoard(fd, nRanks);
+  }
+  auto received = receiveMessage(peers[0]->socket(), deadline);
+  if (!received || !received->fd || received->message.kind != FdMessage::Kind::Board)
+    raise(deadline.passed() ? Result::Timeout : Result::RemoteLost,
+          "rank 0 (pid {}) did not share its board: it left or failed while the communicator was being made; see its "
+          "error",
+          peers[0]->pid());
+  return mapBoard(received->fd, nRanks);
+}
+
+RankInfo ownInfo(int rank, int nRanks, const Settings& settings, const HostId& host, const std::string& meshName) {
+  RankInfo info;
+  info.rank = rank;
+  info.nRanks = nRanks;
+  info.pid = getpid();
+  info.libraryVersion = settings.libraryVersion;
+  info.hostId = host.id;
+  info.initTimeoutMs = settings.initTimeoutMs;
+  copyText(info.host, host.name);
+  copyText(info.meshName, meshName);
+  return info;
+}
+
+void requireOneHost(const Membership& membership) {
+  const RankInfo& first = membership.ranks.front();
+  for (const RankInfo& info : membership.ranks)
+    if (info.hostId != first.hostId)
+      raise(Result::NotSupported,
+            "rank {} is on host {}, rank {} on host {} (or another network namespace): exchanges between hosts are not "
+            "built yet",
+            first.rank, first.host, info.rank, info.host);
+}
+
+}  // namespace
+
+std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRanks, int rank, Settings settings) {
+  settings.resolve();
+  // The root answers at this deadline too: leave its text time to arrive.
+  constexpr int64_t kGraceMs = 1000;
+  const Deadline deadline = Deadline::inMs(settings.initTimeoutMs + kGraceMs);
+  const HostId host = thisHost();
+  MeshListener listener;
+  const Membership membership = joinRendezvous(id, ownInfo(rank, nRanks, settings, host, listener.name()), deadline);
+  requireOneHost(membership);
+  auto peers = listener.connect(membership, rank, deadline);
+  std::unique_ptr<Path> path;
+  if (nRanks > 1) {
+    auto board = shareBoard(rank, nRanks, settings, peers, deadline);
+    path = std::make_unique<ShmPath>(std::move(board), rank, std::move(peers));
+  }
+  Identity identity{host.name, getpid(), rank, nRanks, nameFor(settings, id.tag)};
+  log::info("{}:{} rank {}/{} comm {}: made over shared memory", host.name, getpid(), rank, nRanks, identity.name);
+  return std::unique_ptr<Communicator>(new Communicator(std::move(identity), std::move(path), std::move(settings)));
+}
+
+std::vector<std::unique_ptr<Communicator>> Communicator::createAll(int nRanks, Settings settings) {
+  settings.resolve();
+  const HostId host = thisHost();
+  uint64_t tag = 0;
+  fillRandom(&tag, sizeof tag);
+  const auto board = nRanks > 1 ? mapBoard(makeBoard(nRanks, settings), nRanks) : nullptr;
+  std::vector<std::unique_ptr<Communicator>> comms;
+  for (int rank = 0; rank < nRanks; ++rank) {
+    Identity identity{host.name, getpid(), rank, nRanks, nameFor(settings, tag)};
+    auto path = nRanks > 1 ? std::make_unique<SelfPath>(board, rank) : nullptr;
+    comms.emplace_back(new Communicator(std::move(identity), std::move(path), settings));
+  }
+  return comms;
+}
+
+}  // namespace ulysses

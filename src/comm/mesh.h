@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Local sockets between all ranks of a host. Their names are in the abstract namespace: no file, so nothing is left
+// whatever kills a process (docs/design/0003-abstract-sockets.md).
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "comm/rendezvous.h"
+#include "path/shm/peer.h"
+
+namespace ulysses {
+
+class MeshListener {
+ public:
+  /// Listens under a random name. Throws SystemError.
+  MeshListener();
+  const std::string& name() const { return name_; }
+
+  /// Connects every pair: this rank calls the lower ones and is called by the higher ones, both sides check the other's
+  /// user and the token. Entry `own` is null. Throws Timeout, RemoteLost, SystemError.
+  std::vector<std::unique_ptr<ShmPeer>> connect(const Membership& membership, int own, Deadline deadline);
+
+ private:
+  std::unique_ptr<ShmPeer> call(const RankInfo& peer, int own, const Secret& token, Deadline deadline);
+  std::unique_ptr<ShmPeer> answer(const Membership& membership, Deadline deadline);
+
+  std::unique_ptr<ShmPeer> greet(UniqueFd& caller, const Membership& membership);
+
+  std::string name_;
+  UniqueFd socket_;
+  std::vector<UniqueFd> callers_;  // accepted, have not said who they are
+};
+
+}  // namespace ulysses

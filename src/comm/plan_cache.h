@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <list>
+#include <memory>
+#include <unordered_map>
+
+#include "comm/call.h"
+
+namespace ulysses {
+
+/// Calls prepared before, least recently used dropped. A look-up that hits allocates nothing.
+class PlanCache {
+ public:
+  PlanCache(int rank, int capacity) : rank_(rank), capacity_(static_cast<size_t>(capacity)) {}
+
+  /// The prepared form of a call; throws Error when it cannot be prepared.
+  PreparedCall& get(const Call& call);
+  size_t size() const { return entries_.size(); }
+
+ private:
+  struct Entry {
+    std::vector<std::byte> key;
+    uint64_t hash;
+    std::unique_ptr<PreparedCall> call;
+  };
+  void makeKey(const Call& call);
+  void makeRoom();
+
+  int rank_;
+  size_t capacity_;
+  uint64_t nextRecordId_ = 1;
+  std::vector<std::byte> key_;  // of the call at hand; keeps its room
+  std::list<Entry> entries_;    // most recently used first
+  std::unordered_map<uint64_t, std::list<Entry>::iterator> byHash_;
+};
+
+}  // namespace ulysses

@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How the ranks of a communicator find each other: every rank connects to the process that made the unique id, says who
+// it is, and is told who the others are, or what is wrong, at once. Loopback only for now.
+#pragma once
+#include <vector>
+
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "comm/unique_id.h"
+
+namespace ulysses {
+
+/// What a rank says of itself. Fixed size: crosses processes.
+struct RankInfo {
+  int32_t rank = 0, nRanks = 0;
+  int32_t pid = 0;
+  uint32_t libraryVersion = 0;
+  uint64_t hostId = 0;
+  int64_t initTimeoutMs = 0;
+  char host[64] = {};
+  char meshName[32] = {};  // of its local socket, in the abstract namespace
+};
+
+/// Makes the listener and the id that names it, and starts the thread that serves it. The thread ends when all ranks
+/// were answered, or with the process.
+UniqueId openRendezvous();
+
+struct Membership {
+  std::vector<RankInfo> ranks;  // by rank
+  Secret meshToken{};           // random, known to the ranks only
+};
+
+/// Joins as `own`. Throws InvalidArgument with the root's reason, Timeout naming who is missing, SystemError.
+Membership joinRendezvous(const UniqueId& id, const RankInfo& own, Deadline deadline);
+
+}  // namespace ulysses

@@ -1,0 +1,132 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The part of the mover that packs, unpacks and sums chunks.
+#include "exchange/mover.h"
+
+namespace ulysses {
+
+/// Fills and sends at most one chunk.
+bool Mover::stepSend(int peer) {
+  Send& send = sends_[static_cast<size_t>(peer)];
+  Path& path = *paths_[static_cast<size_t>(peer)];
+  const auto boxes = call_->plan().sendsTo(peer);
+  const auto boxAt = [&](int64_t i) -> const Box& { return boxes[static_cast<size_t>(i)]; };
+  for (;;) {
+    const auto piece = send.cursor.peek(call_->plan(), std::ssize(boxes), boxAt);
+    if (!send.chunk.empty() && (!piece || piece->startsChunk)) {
+      path.sendChunk(peer);
+      send.chunk = {};
+      if (piece) return true;
+    }
+    if (!piece) {
+      send.open = false;
+      --openSends_;
+      return true;
+    }
+    if (send.chunk.empty()) send.chunk = path.chunkTo(peer);
+    if (send.chunk.empty()) return false;
+    pack(boxAt(piece->index), *piece, send.chunk.data() + piece->chunkOffset);
+    send.cursor.advance(call_->plan(), boxAt(piece->index), *piece);
+  }
+}
+
+void Mover::pack(const Box& box, const StagePiece& piece, std::byte* to) {
+  const int64_t rowBytes = call_->plan().tensors()[static_cast<size_t>(box.tensor)].rowBytes();
+  const View view = coalesce(call_->plan().sourceView(box));
+  const std::byte* from = operation_->memory.input[box.tensor];
+  forEachStrip(view, piece.rowBegin * rowBytes, piece.rowEnd * rowBytes,
+               [&](int64_t offset, int64_t stride, int64_t rows, int64_t bytes) {
+                 // Cached stores always: the peer reads the chunk next.
+                 kernels::copyRows({to, bytes, from + offset, stride, rows, bytes}, kernels::Store::Cached);
+                 to += rows * bytes;
+               });
+}
+
+void Mover::unpack(const Box& box, const StagePiece& piece, const std::byte* from) {
+  const int64_t rowBytes = call_->plan().tensors()[static_cast<size_t>(box.tensor)].rowBytes();
+  const View view = coalesce(call_->plan().destinationView(box));
+  std::byte* to = operation_->memory.output[box.tensor];
+  forEachStrip(view, piece.rowBegin * rowBytes, piece.rowEnd * rowBytes,
+               [&](int64_t offset, int64_t stride, int64_t rows, int64_t bytes) {
+                 kernels::copyRows({to + offset, stride, from, bytes, rows, bytes}, operation_->store);
+                 from += rows * bytes;
+               });
+}
+
+std::optional<StagePiece> Mover::peekReceive(int peer) {
+  const auto boxes = call_->plan().receivesFrom(peer);
+  return receives_[static_cast<size_t>(peer)].cursor.peek(
+      call_->plan(), std::ssize(boxes), [&](int64_t i) -> const Box& { return boxes[static_cast<size_t>(i)].box; });
+}
+
+/// Moves past a piece that was used; gives a chunk back with its last piece.
+void Mover::advanceReceive(int peer, const StagePiece& piece) {
+  Receive& receive = receives_[static_cast<size_t>(peer)];
+  const auto boxes = call_->plan().receivesFrom(peer);
+  receive.cursor.advance(call_->plan(), boxes[static_cast<size_t>(piece.index)].box, piece);
+  const auto next = peekReceive(peer);
+  if (next && !next->startsChunk) return;
+  paths_[static_cast<size_t>(peer)]->releaseChunk(peer);
+  receive.chunk = {};
+  if (next) return;
+  receive.open = false;
+  --openReceives_;
+}
+
+/// Whether the chunk of the stream's next piece has come.
+bool Mover::holdChunk(int peer) {
+  Receive& receive = receives_[static_cast<size_t>(peer)];
+  if (receive.chunk.empty()) receive.chunk = paths_[static_cast<size_t>(peer)]->chunkFrom(peer);
+  return !receive.chunk.empty();
+}
+
+/// Uses up at most one chunk.
+bool Mover::stepReceive(int peer) {
+  Receive& receive = receives_[static_cast<size_t>(peer)];
+  const auto boxes = call_->plan().receivesFrom(peer);
+  bool moved = false;
+  for (bool first = true; receive.open; first = false) {
+    const auto piece = peekReceive(peer);
+    if (!piece) {  // the peer had nothing of the staged tensors for this rank
+      receive.open = false;
+      --openReceives_;
+      return true;
+    }
+    if (!first && receive.chunk.empty()) return true;
+    if (!holdChunk(peer)) return moved;
+    const auto& entry = boxes[static_cast<size_t>(piece->index)];
+    if (entry.unit >= 0) {
+      if (!sumStaged(call_->plan().sumUnits()[static_cast<size_t>(entry.unit)], *piece)) return moved;
+    } else {
+      unpack(entry.box, *piece, receive.chunk.data() + piece->chunkOffset);
+      advanceReceive(peer, *piece);
+    }
+    moved = true;
+  }
+  return moved;
+}
+
+/// Whether every staged summand of these rows is at hand. Streams carry the units in one order, so the earliest unit
+/// that is not done is at the front of every stream that has it: no two streams wait for each other.
+bool Mover::allStagedAt(const SumUnit& unit, const StagePiece& piece) {
+  for (const SumSource& source : call_->plan().sumSources(unit)) {
+    if (!isStaged(source.rank, unit.box.tensor)) continue;
+    const auto at = peekReceive(source.rank);
+    if (!at || at->index != source.receive - call_->plan().firstReceive(source.rank) || at->rowBegin != piece.rowBegin)
+      return false;
+    if (!holdChunk(source.rank)) return false;
+  }
+  return true;
+}
+
+bool Mover::sumStaged(const SumUnit& unit, const StagePiece& piece) {
+  if (!allStagedAt(unit, piece)) return false;
+  findSummands(unit, piece.rowBegin);
+  sumRows(unit, piece.rowBegin, piece.rowEnd);
+  for (const SumSource& source : call_->plan().sumSources(unit))
+    if (isStaged(source.rank, unit.box.tensor)) advanceReceive(source.rank, *peekReceive(source.rank));
+  return true;
+}
+
+}  // namespace ulysses

@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <array>
+#include <vector>
+
+#include "path/record.h"
+#include "plan/plan.h"
+
+namespace ulysses {
+
+/// A plan made ready to run again and again: what is announced of it, and what was learnt of the peers' strides. Kept
+/// by the communicator's cache; used by one operation at a time or several.
+class PreparedCall {
+ public:
+  /// Throws Error. `recordId`: unique within the communicator, never 0.
+  PreparedCall(Operation operation, const Geometry& geometry, std::span<const TensorSpec> tensors, int rank,
+               uint64_t recordId);
+
+  const Plan& plan() const { return plan_; }
+  const CallRecord& record() const { return record_; }
+  uint64_t recordId() const { return recordId_; }
+  uint64_t callHash() const { return callHash_; }
+  uint64_t strideHash() const { return strideHash_; }
+  int nTensors() const { return static_cast<int>(plan_.tensors().size()); }
+
+  const Extent& inputExtent(int tensor) const { return peerExtent(plan_.rank(), tensor); }
+  const Extent& outputExtent(int tensor) const { return outputExtents_[static_cast<size_t>(tensor)]; }
+  Shape shape(Side side, int tensor) const;
+
+  bool isBound(int peer, uint64_t strideHash) const { return boundHash_[static_cast<size_t>(peer)] == strideHash; }
+  /// Learns a peer's input strides when they are not those of last time. Allocates nothing.
+  void bind(int peer, uint64_t strideHash, const CallRecord& record);
+  const Extent& peerExtent(int peer, int tensor) const {
+    return extents_[static_cast<size_t>(peer) * plan_.tensors().size() + static_cast<size_t>(tensor)];
+  }
+  /// Copies from a peer, aligned with Plan::receivesFrom; bound first.
+  std::span<const Copy> copiesFrom(int peer) const {
+    return std::span(copies_).subspan(static_cast<size_t>(plan_.firstReceive(peer)), plan_.receivesFrom(peer).size());
+  }
+  /// The source end of a received box by the peer's strides; bound first.
+  View peerView(int peer, const Box& box) const {
+    return plan_.sourceView(
+        box, strides_[static_cast<size_t>(peer) * plan_.tensors().size() + static_cast<size_t>(box.tensor)]);
+  }
+
+  int pins = 0;  // operations that use it; the cache drops only unpinned ones
+
+ private:
+  void fillRecord();
+
+  Plan plan_;
+  CallRecord record_;
+  uint64_t recordId_, callHash_ = 0, strideHash_ = 0;
+  std::vector<Extent> outputExtents_;
+  std::vector<uint64_t> boundHash_;  // [nRanks]
+  std::vector<Strides> strides_;     // [nRanks][nTensors]
+  std::vector<Extent> extents_;      // [nRanks][nTensors]
+  std::vector<Copy> copies_;         // as Plan::receives()
+};
+
+}  // namespace ulysses
