@@ -1,0 +1,151 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "system_info.h"
+
+namespace ulysses::perf {
+namespace {
+
+constexpr uint64_t kFirstSeed = 1, kSecondSeed = 2;
+
+double nowUs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) * 1e-3;
+}
+
+// The counts of the peers' programs, so that their rows and these compare: a large exchange varies little.
+int defaultIterations(int64_t bytesOfAllRanks) {
+  constexpr int64_t kMiB = int64_t{1} << 20;
+  if (bytesOfAllRanks > 64 * kMiB) return 12;
+  if (bytesOfAllRanks > 8 * kMiB) return 40;
+  return bytesOfAllRanks > kMiB ? 200 : 1000;
+}
+
+}  // namespace
+
+Schedule scheduleOf(const Options& options, const Case& test, int nContenders) {
+  constexpr int kRounds = 20;
+  const int64_t bytes = test.largestReceivedBytes() * test.ranks;
+  const int iterations = options.iterations > 0 ? options.iterations : defaultIterations(bytes);
+  const int warmups = options.warmups >= 0 ? options.warmups : std::max(2, iterations / 10);
+  if (nContenders == 1) return {warmups, 1, iterations, 0};
+  // A contender starts its block with the caches full of another one's data, hence the warm-up.
+  const int block = std::max(1, iterations / kRounds);
+  return {warmups, (iterations + block - 1) / block, block, block < 10 ? 1 : 2};
+}
+
+Bench::Bench(const Options& options, SharedArea& area, Side side, int rank, bool withMpi)
+    : options_(options),
+      area_(area),
+      side_(side),
+      rank_(rank),
+      withMpi_(withMpi),
+      barrier_(area.barrierFlags(side), options.ranks, rank),
+      turn_(static_cast<uint32_t>(side)) {}
+
+// Even turns are the ranks', odd ones the helper's; without a helper every turn is one's own.
+void Bench::beginTurn() {
+  if (!withMpi_) return;
+  enter(Phase::kWaiting);
+  waitUntilAtLeast(area_.turn(), turn_);
+  turn_ += kSides;
+}
+
+void Bench::endTurn() {
+  barrier_.wait();
+  if (withMpi_ && rank_ == 0) storeAndWake(area_.turn(), turn_ - 1);
+}
+
+// All ranks at once, while nobody's mappings change: pages that several map are then counted once in all.
+int64_t Bench::memoryOfRank() {
+  barrier_.wait();
+  const int64_t bytes = proportionalBytes();
+  barrier_.wait();
+  return bytes;
+}
+
+void Bench::measure(const Schedule& schedule, std::vector<Entry>& entries) {
+  const int64_t memoryBefore = memoryOfRank();
+  for (Entry& entry : entries) {
+    area_.result(entry.index, rank_) = {};
+    enter(Phase::kVerifying);
+    verify(entry, kFirstSeed);
+    enter(Phase::kWarming);
+    for (int i = 0; i < schedule.warmups; ++i) {
+      entry.contender->exchange();
+      area_.slot(side_, rank_).beat();
+    }
+  }
+  endTurn();
+  for (int round = 0; round < schedule.rounds; ++round) {
+    beginTurn();
+    enter(Phase::kTiming);
+    for (const Entry& entry : entries) timeBlock(entry, schedule, round);
+    endTurn();
+  }
+  beginTurn();
+  for (Entry& entry : entries) {
+    enter(Phase::kTiming);
+    timeBackToBack(entry, schedule.iterations());
+    enter(Phase::kVerifying);
+    checkAgain(entry);
+  }
+  const int64_t memoryAfter = memoryOfRank();
+  if (!entries.empty()) area_.result(entries.front().index, rank_).extraMemoryBytes = memoryAfter - memoryBefore;
+  entries.clear();
+  endTurn();
+}
+
+void Bench::verify(Entry& entry, uint64_t seed) {
+  Contender& contender = *entry.contender;
+  contender.fill(seed);
+  contender.poisonOutputs();
+  barrier_.wait();  // nobody's input or output is touched while a peer still prepares its own
+  contender.exchange();
+  barrier_.wait();
+  RankResult& result = area_.result(entry.index, rank_);
+  if (options_.check) result.wrong += contender.countWrong(seed);
+  result.damagedGuardBytes = std::max(result.damagedGuardBytes, contender.damagedGuardBytes());
+  barrier_.wait();
+}
+
+// What timing left, and once more with other values: an exchange that returned the last result again would show.
+void Bench::checkAgain(Entry& entry) {
+  if (options_.check) area_.result(entry.index, rank_).wrong += entry.contender->countWrong(kFirstSeed);
+  barrier_.wait();
+  verify(entry, kSecondSeed);
+}
+
+void Bench::timeBlock(const Entry& entry, const Schedule& schedule, int round) {
+  Contender& contender = *entry.contender;
+  double* times = area_.timesUs(entry.index, rank_) + static_cast<ptrdiff_t>(round) * schedule.block;
+  for (int i = -schedule.blockWarmups; i < schedule.block; ++i) {
+    if (options_.fresh) contender.rewriteInputs();
+    barrier_.wait();
+    const double start = nowUs();
+    contender.exchange();
+    if (options_.consume) contender.readOutputs();
+    const double elapsed = nowUs() - start;
+    if (i >= 0) times[i] = elapsed;
+    area_.slot(side_, rank_).beat();
+  }
+}
+
+void Bench::timeBackToBack(const Entry& entry, int iterations) {
+  RankSlot& slot = area_.slot(side_, rank_);
+  barrier_.wait();
+  const double start = nowUs();
+  for (int i = 0; i < iterations; ++i) {
+    entry.contender->exchange();
+    slot.beat();
+  }
+  area_.result(entry.index, rank_).backToBackUs = (nowUs() - start) / iterations;
+  barrier_.wait();
+}
+
+}  // namespace ulysses::perf

@@ -1,0 +1,103 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "check_options.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <numeric>
+
+namespace ulysses::perf {
+namespace {
+
+// Joining ranks that somebody else started comes later; running P times P ranks by mistake would be worse.
+void rejectLauncher() {
+  struct Launcher {
+    const char* name;
+    const char* rank;
+    const char* size;
+  };
+  constexpr std::array<Launcher, 3> kLaunchers = {
+      {{"mpirun (Open MPI)", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+       {"a PMI launcher", "PMI_RANK", "PMI_SIZE"},
+       {"torchrun", "RANK", "WORLD_SIZE"}}};
+  for (const Launcher& launcher : kLaunchers) {
+    if (std::getenv(launcher.rank) == nullptr || std::getenv(launcher.size) == nullptr) continue;
+    throw InputError(
+        fmt::format("{} and {} are set: this process is a rank of {}, and joining its ranks is not "
+                    "implemented yet; start ulysses_perf once, by itself, with --ranks N",
+                    launcher.rank, launcher.size, launcher.name));
+  }
+}
+
+void checkCounts(const Options& options) {
+  if (options.layoutName == "thd" && options.batch != 1) {
+    throw InputError(fmt::format("--batch {}: the packed layout thd has no batch; use --batch 1 or another --layout",
+                                 options.batch));
+  }
+  if (!options.tokens.empty()) {
+    if (options.minBytes != 0) throw InputError("--tokens: a sweep (-b) splits tokens equally; leave one of them out");
+    const int64_t total = std::accumulate(options.tokens.begin(), options.tokens.end(), int64_t{0});
+    if (static_cast<int>(options.tokens.size()) != options.ranks || total != options.sequence) {
+      throw InputError(
+          fmt::format("--tokens: {} counts that add up to {}; give --ranks {} of them that add up to --seq {}",
+                      options.tokens.size(), total, options.ranks, options.sequence));
+    }
+  }
+  if (!options.queryHeads.empty() && static_cast<int>(options.queryHeads.size()) != options.ranks) {
+    throw InputError(fmt::format("--query-heads: {} counts; give one for each of --ranks {}", options.queryHeads.size(),
+                                 options.ranks));
+  }
+  if (options.explainRank >= options.ranks) {
+    throw InputError(
+        fmt::format("--explain-rank {}: there is no such rank; use 0 to {}", options.explainRank, options.ranks - 1));
+  }
+}
+
+// Sizes are products of what was given; the library counts in 64 bits, and so must every product here.
+void checkProducts(const Options& options) {
+  const int64_t widest = std::max(options.headDim, options.valueHeadDim);
+  int64_t bytes = 8 * 3;  // the widest type, Q and K and V
+  for (const int64_t factor : {std::max<int64_t>(options.sequence, 1), std::max<int64_t>(options.batch, 1),
+                               options.heads, widest, int64_t{options.ranks}}) {
+    if (__builtin_mul_overflow(bytes, factor, &bytes)) {
+      throw InputError("--seq --batch --heads --head-dim: their product exceeds 64 bits; use smaller ones");
+    }
+  }
+}
+
+// Now, not after an hour of measuring. What was not there is not left behind empty.
+void checkWritable(const char* option, const std::string& path) {
+  if (path.empty()) return;
+  const bool existed = access(path.c_str(), F_OK) == 0;
+  std::FILE* file = std::fopen(path.c_str(), "a");
+  if (file == nullptr) {
+    throw InputError(
+        fmt::format("{} {}: cannot be written: {}; give another file", option, path, std::strerror(errno)));
+  }
+  std::fclose(file);
+  if (!existed) (void)unlink(path.c_str());
+}
+
+}  // namespace
+
+void checkOptions(const Options& options) {
+  const bool isHelper = !options.attach.empty();  // it does run under mpirun, and writes no file
+  checkCounts(options);
+  checkProducts(options);
+  if (options.operation == Operation::kQkv && options.tensorKind != ulyssesTensorQuery) {
+    throw InputError("--tensor kv: qkv has both kinds of tensors; leave it out");
+  }
+  if (isHelper) return;
+  rejectLauncher();
+  checkWritable("--json", options.jsonFile);
+  checkWritable("--csv", options.csvFile);
+}
+
+}  // namespace ulysses::perf

@@ -1,0 +1,24 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "benchmark.h"
+#include "error.h"
+#include "options.h"
+
+int main(int argc, char** argv) {
+  using namespace ulysses::perf;
+  try {
+    const std::optional<Options> options = parseOptions(argc, argv);
+    if (!options) return 0;
+    return options->explain ? explain(*options) : runBenchmark(*options);
+  } catch (const InputError& error) {
+    fmt::print(stderr, "ulysses_perf: {}\n", error.what());
+    return kExitBadInput;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "ulysses_perf: {}\n", error.what());
+    return kExitFailure;
+  }
+}

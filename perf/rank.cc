@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "rank.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "compare.h"
+
+namespace ulysses::perf {
+namespace {
+
+ulyssesComm_t join(const Options& options, const SharedArea& area, int rank) {
+  ulyssesConfig_t config = ULYSSES_CONFIG_INITIALIZER;
+  config.timeout_ms = options.timeoutMs;
+  config.init_timeout_ms = options.timeoutMs;
+  ulyssesComm_t comm = nullptr;
+  const ulyssesResult_t result = ulyssesCommInitRankConfig(&comm, options.ranks, &area.uniqueId(), rank, &config);
+  if (result != ulyssesSuccess) {
+    throw RunError(
+        fmt::format("ulyssesCommInitRankConfig: {}: {}", ulyssesGetErrorString(result), ulyssesGetLastError(nullptr)));
+  }
+  return comm;
+}
+
+std::vector<Entry> makeEntries(const Options& options, const Case& test, int rank, ulyssesComm_t comm,
+                               const SharedStorage& storage, Barrier& barrier) {
+  std::vector<Entry> entries;
+  entries.push_back({0, makeUlysses(options, test, rank, comm)});
+  if (options.compareFloor) {
+    entries.push_back({static_cast<int>(entries.size()), makeFloor(options, test, rank, storage, barrier)});
+  }
+  if (options.comparePermute) {
+    entries.push_back({static_cast<int>(entries.size()), makePermute(options, test, rank, storage, barrier)});
+  }
+  return entries;
+}
+
+}  // namespace
+
+void runRank(const Options& options, const std::vector<Case>& cases, SharedArea& area, const SharedStorage& storage,
+             int rank, int caseDoneFd) {
+  RankSlot& slot = area.slot(Side::kRanks, rank);
+  waitUntilAtLeast(area.started(), 1);
+  const bool withMpi = area.withMpi() != 0;
+  slot.enter(Phase::kJoining);
+  ulyssesComm_t comm = join(options, area, rank);
+  Bench bench(options, area, Side::kRanks, rank, withMpi);
+  for (const Case& test : cases) {
+    const auto nContenders = static_cast<int>(contendersOf(options, test, withMpi).size());
+    bench.run(test, nContenders, [&] { return makeEntries(options, test, rank, comm, storage, bench.barrier()); });
+    bench.finishCase([&] {
+      const uint64_t one = 1;
+      if (write(caseDoneFd, &one, sizeof one) != sizeof one) throwErrno("write to the tool");
+    });
+  }
+  slot.enter(Phase::kEnding);
+  const ulyssesResult_t result = ulyssesCommDestroy(comm);
+  if (result != ulyssesSuccess) throw RunError(fmt::format("ulyssesCommDestroy: {}", ulyssesGetErrorString(result)));
+}
+
+}  // namespace ulysses::perf

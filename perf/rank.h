@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "case.h"
+#include "options.h"
+#include "shared.h"
+#include "shared_tensors.h"
+
+namespace ulysses::perf {
+
+// What one forked rank does: joins the communicator, runs its contenders of every case. Throws on failure.
+void runRank(const Options& options, const std::vector<Case>& cases, SharedArea& area, const SharedStorage& storage,
+             int rank, int caseDoneFd);
+
+}  // namespace ulysses::perf

@@ -1,0 +1,186 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "shared.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "error.h"
+
+namespace ulysses::perf {
+namespace {
+
+static_assert(std::atomic<uint32_t>::is_always_lock_free, "shared between processes");
+
+size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+constexpr auto kHeaderBytes = size_t{512};
+
+// Offsets of the parts, in the order they lie in the area.
+struct Parts {
+  Parts(int nRanks, int maxIterations) {
+    const auto ranks = static_cast<size_t>(nRanks);
+    flags = kHeaderBytes;
+    slots = flags + kSides * ranks * sizeof(Flag);
+    contenders = slots + kSides * ranks * sizeof(RankSlot);
+    results = aligned(contenders + kMaxContenders * sizeof(ContenderSlot));
+    times = aligned(results + kMaxContenders * ranks * sizeof(RankResult));
+    end = times + kMaxContenders * ranks * static_cast<size_t>(maxIterations) * sizeof(double);
+  }
+  size_t flags, slots, contenders, results, times, end;
+};
+
+long futex(std::atomic<uint32_t>& word, int operation, uint32_t value) {
+  return syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), operation, value, nullptr, nullptr, 0);
+}
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+const char* phaseName(Phase phase) {
+  switch (phase) {
+    case Phase::kStarting:
+      return "starting";
+    case Phase::kJoining:
+      return "joining the communicator";
+    case Phase::kAllocating:
+      return "allocating and filling tensors";
+    case Phase::kVerifying:
+      return "verifying";
+    case Phase::kWarming:
+      return "warming up";
+    case Phase::kTiming:
+      return "timing";
+    case Phase::kWaiting:
+      return "waiting for its turn";
+    case Phase::kEnding:
+      return "ending";
+  }
+  return "?";
+}
+
+SharedArea::SharedArea(int fd, size_t bytes) : fd_(fd), bytes_(bytes) {
+  void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (base == MAP_FAILED) throwErrno(fmt::format("mmap of {} bytes of shared memory", bytes));
+  base_ = static_cast<std::byte*>(base);
+  header_ = reinterpret_cast<Header*>(base_);
+}
+
+SharedArea SharedArea::create(int nRanks, int maxIterations) {
+  static_assert(sizeof(Header) <= kHeaderBytes);
+  const Parts parts(nRanks, maxIterations);
+  const int fd = memfd_create("ulysses_perf", MFD_CLOEXEC);
+  if (fd < 0) throwErrno("memfd_create");
+  if (posix_fallocate(fd, 0, static_cast<off_t>(parts.end)) != 0) throwErrno("posix_fallocate of shared memory");
+  SharedArea area(fd, parts.end);
+  auto* header = new (area.base_) Header{};
+  header->nRanks = nRanks;
+  header->maxIterations = maxIterations;
+  header->bytes = parts.end;
+  new (area.base_ + parts.flags) Flag[static_cast<size_t>(kSides * nRanks)];
+  new (area.base_ + parts.slots) RankSlot[static_cast<size_t>(kSides * nRanks)];
+  new (area.base_ + parts.contenders) ContenderSlot[kMaxContenders];
+  return area;
+}
+
+SharedArea SharedArea::attach(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) throwErrno("open of " + path);
+  struct stat status {};
+  if (fstat(fd, &status) != 0) throwErrno("fstat of " + path);
+  SharedArea area(fd, static_cast<size_t>(status.st_size));
+  if (area.bytes_ < kHeaderBytes || area.header_->bytes != area.bytes_)
+    throw RunError(path + " is not of ulysses_perf");
+  return area;
+}
+
+SharedArea::SharedArea(SharedArea&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), bytes_(other.bytes_), header_(other.header_), base_(other.base_) {}
+
+SharedArea::~SharedArea() {
+  if (fd_ < 0) return;
+  munmap(base_, bytes_);
+  close(fd_);
+}
+
+std::string SharedArea::path() const { return fmt::format("/proc/{}/fd/{}", getpid(), fd_); }
+
+RankSlot& SharedArea::slot(Side side, int rank) const {
+  const Parts parts(header_->nRanks, header_->maxIterations);
+  return reinterpret_cast<RankSlot*>(base_ + parts.slots)[static_cast<int>(side) * header_->nRanks + rank];
+}
+
+Flag* SharedArea::barrierFlags(Side side) const {
+  const Parts parts(header_->nRanks, header_->maxIterations);
+  return reinterpret_cast<Flag*>(base_ + parts.flags) + static_cast<int>(side) * header_->nRanks;
+}
+
+ContenderSlot& SharedArea::contender(int index) const {
+  return reinterpret_cast<ContenderSlot*>(base_ + Parts(header_->nRanks, header_->maxIterations).contenders)[index];
+}
+
+RankResult& SharedArea::result(int contender, int rank) const {
+  const Parts parts(header_->nRanks, header_->maxIterations);
+  return reinterpret_cast<RankResult*>(base_ + parts.results)[contender * header_->nRanks + rank];
+}
+
+double* SharedArea::timesUs(int contender, int rank) const {
+  const Parts parts(header_->nRanks, header_->maxIterations);
+  const ptrdiff_t row = static_cast<ptrdiff_t>(contender) * header_->nRanks + rank;
+  return reinterpret_cast<double*>(base_ + parts.times) + row * header_->maxIterations;
+}
+
+void SharedArea::reportError(Side side, int rank, std::string_view text) const {
+  char* destination = slot(side, rank).error;
+  const size_t length = std::min(text.size(), sizeof(RankSlot::error) - 1);
+  std::memcpy(destination, text.data(), length);
+  destination[length] = '\0';
+}
+
+void waitUntilAtLeast(std::atomic<uint32_t>& counter, uint32_t wanted) {
+  for (uint32_t seen = counter.load(); seen < wanted; seen = counter.load()) futex(counter, FUTEX_WAIT, seen);
+}
+
+void storeAndWake(std::atomic<uint32_t>& counter, uint32_t value) {
+  counter.store(value);
+  futex(counter, FUTEX_WAKE, INT_MAX);
+}
+
+void Barrier::wait() {
+  constexpr int kPauses = 20;
+  ++epoch_;
+  // Release: what this rank wrote before the barrier is visible to whoever sees the flag.
+  flags_[rank_].value.store(epoch_, std::memory_order_release);
+  for (int i = 1; i < nRanks_; ++i) {
+    const std::atomic<uint32_t>& peer = flags_[(rank_ + i) % nRanks_].value;
+    int pauses = 0;
+    // Signed distance: epochs may wrap around.
+    while (static_cast<int32_t>(peer.load(std::memory_order_acquire) - epoch_) < 0) {
+      if (pauses < kPauses) {
+        ++pauses;
+        pause();
+      } else {
+        sched_yield();
+      }
+    }
+  }
+}
+
+}  // namespace ulysses::perf

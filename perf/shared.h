@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Memory that the tool, its ranks and the ranks of its MPI helper share: barrier, turns, results, error texts.
+// Barrier and turns are the tool's own, so that no measured code synchronises its own measurement.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "ulysses_coll.h"
+
+namespace ulysses::perf {
+
+constexpr int kMaxRanks = 256;
+constexpr int kMaxContenders = 8;
+
+// Who executes: the ranks that the tool forked, or those that mpirun started for --compare mpi. They take turns on the
+// same cores; whose turn it is not sleeps.
+enum class Side { kRanks = 0, kMpi = 1 };
+constexpr int kSides = 2;
+
+struct alignas(64) Flag {
+  std::atomic<uint32_t> value{0};
+};
+
+enum class Phase : uint32_t { kStarting, kJoining, kAllocating, kVerifying, kWarming, kTiming, kWaiting, kEnding };
+const char* phaseName(Phase phase);
+
+struct alignas(64) RankSlot {
+  std::atomic<pid_t> pid{0};
+  std::atomic<uint32_t> heartbeat{0};  // changes while the rank gets on; the watchdog looks at it
+  std::atomic<Phase> phase{Phase::kStarting};
+  char error[2048] = {};
+
+  void enter(Phase next) {
+    phase.store(next, std::memory_order_relaxed);
+    beat();
+  }
+  void beat() {  // one writer: a plain increment will do
+    heartbeat.store(heartbeat.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+};
+
+// One row of results: a contender's times and the checks of its outputs.
+struct ContenderSlot {
+  char unavailable[256] = {};  // why it has no times; empty: it has
+};
+
+struct RankResult {
+  double backToBackUs;
+  int64_t wrong, damagedGuardBytes;
+  int64_t extraMemoryBytes;  // of the rank, grown by all its exchanges; kept with its first contender, the library
+};
+
+class SharedArea {
+ public:
+  // maxIterations: most timed iterations of any case.
+  static SharedArea create(int nRanks, int maxIterations);
+  static SharedArea attach(const std::string& path);  // path() of another process's area
+  SharedArea(SharedArea&& other) noexcept;
+  SharedArea& operator=(SharedArea&&) = delete;
+  ~SharedArea();
+
+  std::string path() const;  // "/proc/PID/fd/N": open to this user while the creator lives
+  int nRanks() const { return header_->nRanks; }
+
+  RankSlot& slot(Side side, int rank) const;
+  Flag* barrierFlags(Side side) const;
+  ContenderSlot& contender(int index) const;
+  RankResult& result(int contender, int rank) const;
+  double* timesUs(int contender, int rank) const;  // [maxIterations]
+
+  ulyssesUniqueId_t& uniqueId() const { return header_->id; }
+  // Counters with their waiters: started (1: id is there, go), turn (see bench.cc), shown (cases the tool has printed).
+  std::atomic<uint32_t>& started() const { return header_->started; }
+  std::atomic<uint32_t>& turn() const { return header_->turn; }
+  std::atomic<uint32_t>& shown() const { return header_->shown; }
+  std::atomic<uint32_t>& mpiReady() const { return header_->mpiReady; }  // helper ranks that came up
+  std::atomic<uint32_t>& withMpi() const { return header_->withMpi; }    // 1: they take part
+
+  void reportError(Side side, int rank, std::string_view text) const;
+
+ private:
+  struct Header {
+    int nRanks, maxIterations;
+    size_t bytes;
+    ulyssesUniqueId_t id;
+    alignas(64) std::atomic<uint32_t> started, turn, shown, mpiReady, withMpi;
+  };
+  SharedArea(int fd, size_t bytes);
+
+  int fd_;
+  size_t bytes_;
+  Header* header_;
+  std::byte* base_;
+};
+
+// Sleep until the counter is at least `wanted`; storeAndWake ends such sleeps, in every process.
+void waitUntilAtLeast(std::atomic<uint32_t>& counter, uint32_t wanted);
+void storeAndWake(std::atomic<uint32_t>& counter, uint32_t value);
+
+// All ranks of a side. A flag per rank in its own cache line; about 20 pauses, then sched_yield, as spinning with more
+// ranks than cores costs whole scheduler ticks.
+class Barrier {
+ public:
+  Barrier(Flag* flags, int nRanks, int rank) : flags_(flags), nRanks_(nRanks), rank_(rank) {}
+  void wait();
+
+ private:
+  Flag* flags_;
+  int nRanks_, rank_;
+  uint32_t epoch_ = 0;
+};
+
+}  // namespace ulysses::perf
