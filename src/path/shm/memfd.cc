@@ -9,14 +9,24 @@
 #include "base/memory_limit.h"
 
 namespace ulysses {
+namespace {
+
+/// What a file of that many bytes costs besides its pages: page tables at the owner and at a peer, and the kernel's
+/// own objects, which it charges to the group in batches per core. An allocation that leaves less ends in a SIGKILL.
+size_t overheadOf(size_t bytes) {
+  constexpr size_t kKernelObjects = 2 << 20;
+  return bytes / 512 * 2 + kKernelObjects;
+}
+
+}  // namespace
 
 UniqueFd createMemfd(const char* name, size_t bytes) {
   const MemoryLimit limit = tightestMemoryLimit();
-  if (bytes > limit.availableBytes)
+  if (bytes + overheadOf(bytes) > limit.availableBytes)
     raise(Result::OutOfMemory,
-          "{} bytes of shared memory needed, {} available under {}; free memory, raise that limit (docker: --memory; "
-          "systemd: MemoryMax=), or ask for less",
-          bytes, limit.availableBytes, limit.name);
+          "{} bytes of shared memory and {} for its page tables needed, {} available under {}; free memory, raise that "
+          "limit (docker: --memory; systemd: MemoryMax=), or ask for less",
+          bytes, overheadOf(bytes), limit.availableBytes, limit.name);
   UniqueFd fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) raiseErrno("memfd_create");
   if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) raiseErrno("ftruncate of a memfd");
