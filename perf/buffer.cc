@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "clones.h"
 #include "error.h"
 #include "ulysses_coll.h"
 
@@ -22,6 +23,27 @@ int64_t roundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit 
 
 int64_t countOther(const std::byte* begin, int64_t bytes) {
   return std::count_if(begin, begin + bytes, [](std::byte b) { return b != std::byte{kGuardValue}; });
+}
+
+// As wide as the machine can: the reader must not cost more than the exchange that it follows.
+ULYSSES_PERF_CLONES void readWords(const std::byte* data, int64_t bytes) {
+  typedef uint64_t Line __attribute__((vector_size(64), may_alias));
+  const auto* lines = reinterpret_cast<const Line*>(data);
+  Line a{}, b{}, c{}, d{};
+  const int64_t count = bytes / static_cast<int64_t>(sizeof(Line));
+  for (int64_t i = 0; i + 4 <= count; i += 4) {
+    a ^= lines[i];
+    b ^= lines[i + 1];
+    c ^= lines[i + 2];
+    d ^= lines[i + 3];
+  }
+  for (int64_t i = count / 4 * 4; i < count; ++i) a ^= lines[i];
+  const Line all = a ^ b ^ c ^ d;
+  uint64_t sum = 0;
+  for (int i = 0; i < 8; ++i) sum ^= all[i];
+  for (int64_t at = count * static_cast<int64_t>(sizeof(Line)); at < bytes; ++at)
+    sum ^= static_cast<uint64_t>(data[at]);
+  asm volatile("" ::"r"(sum));  // counts as used
 }
 
 }  // namespace
@@ -72,16 +94,6 @@ void Buffer::rewrite() const {
   for (int64_t i = 0; i < bytes_ / 8; i += 8) words[i] = words[i];
 }
 
-void Buffer::readAll() const {
-  const auto* words = reinterpret_cast<const uint64_t*>(data_);
-  uint64_t a = 0, b = 0, c = 0, d = 0;
-  for (int64_t i = 0; i + 4 <= bytes_ / 8; i += 4) {
-    a ^= words[i];
-    b ^= words[i + 1];
-    c ^= words[i + 2];
-    d ^= words[i + 3];
-  }
-  asm volatile("" ::"r"(a ^ b ^ c ^ d));  // the sum counts as used
-}
+void Buffer::readAll() const { readWords(data_, bytes_); }
 
 }  // namespace ulysses::perf

@@ -5,16 +5,12 @@
 #include <algorithm>
 #include <bit>
 
+#include "clones.h"
+
 namespace ulysses::perf {
 namespace {
 
 constexpr int64_t kChunk = 512;  // elements; accumulators stay in the first-level cache
-
-#if defined(__x86_64__) && defined(__ELF__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define ULYSSES_PERF_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define ULYSSES_PERF_CLONES
-#endif
 
 inline float fromBfloat16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 

@@ -109,12 +109,12 @@ void storeAndWake(std::atomic<uint32_t>& counter, uint32_t value);
 // ranks than cores costs whole scheduler ticks.
 class Barrier {
  public:
-  Barrier(Flag* flags, int nRanks, int rank) : flags_(flags), nRanks_(nRanks), rank_(rank) {}
+  Barrier(Flag* flags, int nRanks, int rank);
   void wait();
 
  private:
   Flag* flags_;
-  int nRanks_, rank_;
+  int nRanks_, rank_, pauses_;
   uint32_t epoch_ = 0;
 };
 
