@@ -20,7 +20,7 @@ Communicator::Communicator(Identity identity, std::unique_ptr<Path> path, Settin
       plans_(rank_, settings_.planCacheSize) {
   std::vector<Path*> paths(static_cast<size_t>(nRanks_), path_.get());
   paths[static_cast<size_t>(rank_)] = nullptr;
-  exchange_ = std::make_unique<Exchange>(std::move(identity), paths, settings_.streamBytes);
+  exchange_ = std::make_unique<Exchange>(std::move(identity), paths, settings_.streamBytes, nRanks_ <= coresOfHost());
   if (settings_.progressThread) progressThread_ = std::thread([this] { runProgress(); });
 }
 

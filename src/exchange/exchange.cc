@@ -10,10 +10,11 @@
 
 namespace ulysses {
 
-Exchange::Exchange(Identity identity, std::span<Path* const> paths, int64_t streamBytes)
+Exchange::Exchange(Identity identity, std::span<Path* const> paths, int64_t streamBytes, bool ownCores)
     : identity_(std::move(identity)),
       paths_(paths.begin(), paths.end()),
       streamBytes_(streamBytes),
+      ownCores_(ownCores),
       mover_(identity_.rank, paths),
       announcements_(paths.size()),
       peerRefs_(paths.size()) {
@@ -37,7 +38,7 @@ Result Exchange::claimSlot(Deadline deadline) {
   }
   if (next_ <= kMaxOutstanding) return Result::Success;
   const uint64_t before = next_ - kMaxOutstanding;
-  Waiter waiter;
+  Waiter waiter(ownCores_);
   for (int i = 0; i < identity_.nRanks - 1;) {
     if (path(peerAt(i)).finished(peerAt(i), before)) {
       ++i;
@@ -297,7 +298,7 @@ Result Exchange::collect(uint64_t sequence) {
 }
 
 Result Exchange::wait(uint64_t sequence) {
-  Waiter waiter;
+  Waiter waiter(ownCores_);
   while (!isDone(sequence)) {
     if (advance())
       waiter.reset();

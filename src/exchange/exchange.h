@@ -27,8 +27,8 @@ std::string textOf(const Cause& cause, int ownRank);
 class Exchange {
  public:
   /// `paths[rank]` is null; the others are where each peer is reached. `streamBytes`: operations that receive more
-  /// store around the cache.
-  Exchange(Identity identity, std::span<Path* const> paths, int64_t streamBytes);
+  /// store around the cache. `ownCores`: there is a core for each rank of this host, see Waiter.
+  Exchange(Identity identity, std::span<Path* const> paths, int64_t streamBytes, bool ownCores);
 
   /// Announces a call. On success *sequence names it. InvalidUsage: too many are outstanding.
   Result start(PreparedCall& call, const TensorMemory& memory, Deadline deadline, uint64_t* sequence);
@@ -87,6 +87,7 @@ class Exchange {
   std::vector<Path*> paths_;
   std::vector<Path*> distinctPaths_;
   int64_t streamBytes_;
+  bool ownCores_;
   Mover mover_;
   std::array<Pending, kMaxOutstanding> ring_;
   uint64_t oldest_ = 1, next_ = 1;           // [oldest_, next_) are not done

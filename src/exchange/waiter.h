@@ -16,15 +16,18 @@ inline void pauseCore() noexcept {
 #endif
 }
 
-/// How to wait for a flag that another rank sets: a few pauses, then yield (with more ranks than cores the one we wait
-/// for may need this core: measured 2-5 us a barrier against 4 ms of pure spinning), and after a while sleep.
+/// How to wait for a flag that another rank sets: some pauses, then yield, and after a while sleep. With more ranks
+/// than cores the one we wait for may need this core, so few pauses (measured 2-5 us a barrier against 4 ms of pure
+/// spinning); with a core for each, a flag that comes during a yield is seen half a microsecond late, so more of them.
 class Waiter {
  public:
   enum class Next { Again, CheckPeers, CheckPeersAndSleep };
 
+  explicit Waiter(bool ownCore = false) : pauses_(ownCore ? kPausesOnOwnCore : kPauses) {}
+
   /// Call when nothing moved.
   Next idle() noexcept {
-    if (++turns_ <= kPauses) {
+    if (++turns_ <= pauses_) {
       pauseCore();
       return Next::Again;
     }
@@ -37,13 +40,13 @@ class Waiter {
     return now - startNs_ < kSleepAfterNs ? Next::CheckPeers : Next::CheckPeersAndSleep;
   }
   /// Call when something moved.
-  void reset() noexcept { *this = Waiter(); }
+  void reset() noexcept { turns_ = startNs_ = lookedNs_ = 0; }
 
  private:
-  static constexpr int64_t kPauses = 20, kTurnsPerLook = 16;
+  static constexpr int64_t kPauses = 20, kPausesOnOwnCore = 500, kTurnsPerLook = 16;
   static constexpr int64_t kLookNs = 1'000'000;
   static constexpr int64_t kSleepAfterNs = 5'000'000;
-  int64_t turns_ = 0, startNs_ = 0, lookedNs_ = 0;
+  int64_t pauses_, turns_ = 0, startNs_ = 0, lookedNs_ = 0;
 };
 
 }  // namespace ulysses

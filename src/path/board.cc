@@ -14,15 +14,12 @@ namespace ulysses {
 namespace {
 
 constexpr uint64_t kMagic = 0x31647261'6f62796cULL;
-constexpr size_t kLineBytes = 64;
-// Lines: per rank completion, departed, doorbell; per pair sent, taken.
-enum PerRank { kFinished, kDeparted, kDoorbell, kPerRank };
 
-int64_t lineCount(int nRanks) { return int64_t{nRanks} * kPerRank + 2 * int64_t{nRanks} * nRanks; }
-
-enum CauseState : uint32_t { kNone, kWriting, kWritten };
+enum CauseState : uint32_t { kNone = 0, kWriting, kWritten };
 
 }  // namespace
+
+int64_t Board::lineCount(int nRanks) { return int64_t{nRanks} * kPerRank + 2 * int64_t{nRanks} * nRanks; }
 
 struct Board::Header {
   uint64_t magic;
@@ -64,21 +61,10 @@ Board::Board(std::byte* data, size_t bytes) : data_(data), nRanks_(0), slotBytes
   lines_ = data_ + sizeof(Header);
   slots_ = lines_ + static_cast<size_t>(lineCount(nRanks_)) * kLineBytes;
   sleepers_ = &header().sleepers;
+  causeState_ = &header().causeState;
 }
 
-int Board::nRanks() const noexcept { return nRanks_; }
 int64_t Board::stagingBytes() const noexcept { return header().stagingBytes; }
-
-Board::Slot& Board::slot(int rank, uint64_t sequence) const noexcept {
-  const size_t index = static_cast<size_t>(rank) * kMaxOutstanding + sequence % kMaxOutstanding;
-  return *reinterpret_cast<Slot*>(slots_ + index * slotBytes_);
-}
-
-Board::Line& Board::line(int64_t index) const noexcept {
-  return *reinterpret_cast<Line*>(lines_ + static_cast<size_t>(index) * kLineBytes);
-}
-
-std::atomic<uint64_t>& Board::finished(int rank) const noexcept { return line(rank * kPerRank + kFinished).value; }
 
 std::atomic<uint64_t>& Board::sent(int from, int to) const noexcept {
   return line(nRanks_ * kPerRank + 2 * (int64_t{from} * nRanks_ + to)).value;
@@ -96,8 +82,6 @@ std::atomic<uint32_t>& Board::doorbell(int rank) const noexcept {
   return reinterpret_cast<std::atomic<uint32_t>&>(line(rank * kPerRank + kDoorbell));
 }
 
-std::atomic<uint32_t>& Board::sleepers() const noexcept { return *sleepers_; }
-
 void Board::wakeAll() const noexcept {
   for (int rank = 0; rank < nRanks_; ++rank) {
     doorbell(rank).fetch_add(1, std::memory_order_release);
@@ -109,13 +93,11 @@ void Board::wakeAll() const noexcept {
 /// free of fences); the short time-out bounds what that costs.
 void Board::sleep(int rank, int64_t ns) const noexcept {
   const uint32_t seen = doorbell(rank).load(std::memory_order_acquire);
-  sleepers().fetch_add(1);
+  sleepers_->fetch_add(1);
   const timespec time{0, ns};
   syscall(SYS_futex, &doorbell(rank), FUTEX_WAIT, seen, &time, nullptr, 0);
-  sleepers().fetch_sub(1);
+  sleepers_->fetch_sub(1);
 }
-
-bool Board::isRevoked() const noexcept { return header().causeState.load(std::memory_order_acquire) != kNone; }
 
 void Board::revoke(const Cause& cause) const noexcept {
   uint32_t expected = kNone;

@@ -27,7 +27,7 @@ class Board {
   /// A view over a formatted board. Throws InternalError when it is not one of this version and size.
   Board(std::byte* data, size_t bytes);
 
-  int nRanks() const noexcept;
+  int nRanks() const noexcept { return nRanks_; }
   int64_t stagingBytes() const noexcept;
 
   struct alignas(64) Slot {
@@ -40,11 +40,14 @@ class Board {
     CallRecord record;
     // then int64 tokens[nRanks], queryHeads[nRanks]
   };
-  Slot& slot(int rank, uint64_t sequence) const noexcept;
+  Slot& slot(int rank, uint64_t sequence) const noexcept {
+    const size_t index = static_cast<size_t>(rank) * kMaxOutstanding + sequence % kMaxOutstanding;
+    return *reinterpret_cast<Slot*>(slots_ + index * slotBytes_);
+  }
   int64_t* tokens(Slot& slot) const noexcept { return reinterpret_cast<int64_t*>(&slot + 1); }
   int64_t* queryHeads(Slot& slot) const noexcept { return tokens(slot) + nRanks(); }
 
-  std::atomic<uint64_t>& finished(int rank) const noexcept;
+  std::atomic<uint64_t>& finished(int rank) const noexcept { return line(rank * kPerRank + kFinished).value; }
   /// Chunks that went from one rank to another, and how many of them were read.
   std::atomic<uint64_t>& sent(int from, int to) const noexcept;
   std::atomic<uint64_t>& taken(int from, int to) const noexcept;
@@ -53,12 +56,12 @@ class Board {
 
   // --- sleeping: a publisher wakes sleepers only when there are any
   void ring() const noexcept {
-    if (sleepers().load(std::memory_order_relaxed) != 0) wakeAll();
+    if (sleepers_->load(std::memory_order_relaxed) != 0) wakeAll();
   }
   void sleep(int rank, int64_t ns) const noexcept;
 
   // --- first cause
-  bool isRevoked() const noexcept;
+  bool isRevoked() const noexcept { return causeState_->load(std::memory_order_acquire) != 0; }
   void revoke(const Cause& cause) const noexcept;
   Cause cause() const noexcept;
 
@@ -68,8 +71,13 @@ class Board {
     std::atomic<uint64_t> value;
   };
   Header& header() const noexcept { return *reinterpret_cast<Header*>(data_); }
-  Line& line(int64_t index) const noexcept;
-  std::atomic<uint32_t>& sleepers() const noexcept;
+  static constexpr size_t kLineBytes = 64;
+  // Lines: per rank completion, departed, doorbell; per pair sent, taken.
+  enum PerRank { kFinished, kDeparted, kDoorbell, kPerRank };
+  static int64_t lineCount(int nRanks);
+  Line& line(int64_t index) const noexcept {
+    return *reinterpret_cast<Line*>(lines_ + static_cast<size_t>(index) * kLineBytes);
+  }
   std::atomic<uint32_t>& doorbell(int rank) const noexcept;
   void wakeAll() const noexcept;
   static size_t slotBytes(int nRanks);
@@ -79,7 +87,7 @@ class Board {
   size_t slotBytes_;
   std::byte* lines_;
   std::byte* slots_;
-  std::atomic<uint32_t>* sleepers_;
+  std::atomic<uint32_t>*sleepers_, *causeState_;
 };
 
 }  // namespace ulysses

@@ -56,6 +56,8 @@ CacheSizes cacheSizes() {
   return sizes;
 }
 
+int coresOfHost() { return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)); }
+
 int64_t defaultStreamBytes(const CacheSizes& caches) {
   constexpr int64_t kUnknown = 2 << 20;
   const int64_t bytes = caches.l2Bytes + caches.l3Bytes / caches.coresSharingL3 / 2;

@@ -20,6 +20,9 @@ struct CacheSizes {
 };
 CacheSizes cacheSizes();
 
+/// Cores that are on line; binding of the calling thread does not count.
+int coresOfHost();
+
 /// Bytes a rank may receive in one exchange before it is better to store around the cache: its L2 and its share of L3
 /// (measured: docs/perf.md), so that what the consumer reads next is still there below it.
 int64_t defaultStreamBytes(const CacheSizes& caches);
