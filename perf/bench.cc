@@ -18,18 +18,18 @@ double nowUs() {
   return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) * 1e-3;
 }
 
-// The counts of the peers' programs, so that their rows and these compare: a large exchange varies little.
+// Enough that a block of one contender is several iterations: the first after another contender's is not typical.
 int defaultIterations(int64_t bytesOfAllRanks) {
   constexpr int64_t kMiB = int64_t{1} << 20;
-  if (bytesOfAllRanks > 64 * kMiB) return 12;
-  if (bytesOfAllRanks > 8 * kMiB) return 40;
+  if (bytesOfAllRanks > 64 * kMiB) return 40;
+  if (bytesOfAllRanks > 8 * kMiB) return 80;
   return bytesOfAllRanks > kMiB ? 200 : 1000;
 }
 
 }  // namespace
 
 Schedule scheduleOf(const Options& options, const Case& test, int nContenders) {
-  constexpr int kRounds = 20;
+  constexpr int kRounds = 10;
   const int64_t bytes = test.largestReceivedBytes() * test.ranks;
   const int iterations = options.iterations > 0 ? options.iterations : defaultIterations(bytes);
   const int warmups = options.warmups >= 0 ? options.warmups : std::max(2, iterations / 10);

@@ -83,7 +83,7 @@ void requireOneHost(const Membership& membership) {
 }  // namespace
 
 std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRanks, int rank, Settings settings) {
-  settings.resolve();
+  settings.resolve(nRanks);
   // The root answers at this deadline too: leave its text time to arrive.
   constexpr int64_t kGraceMs = 1000;
   const Deadline deadline = Deadline::inMs(settings.initTimeoutMs + kGraceMs);
@@ -103,7 +103,7 @@ std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRank
 }
 
 std::vector<std::unique_ptr<Communicator>> Communicator::createAll(int nRanks, Settings settings) {
-  settings.resolve();
+  settings.resolve(nRanks);
   const HostId host = thisHost();
   uint64_t tag = 0;
   fillRandom(&tag, sizeof tag);

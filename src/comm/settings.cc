@@ -18,7 +18,7 @@ void pick(int64_t& value, const char* field, const char* variable, int64_t fallb
 
 }  // namespace
 
-void Settings::resolve() {
+void Settings::resolve(int nRanks) {
   constexpr int64_t kTenMinutes = 600'000;
   pick(timeoutMs, "timeout_ms", "ULYSSES_TIMEOUT_MS", kTenMinutes, 1, kLongestMs);
   pick(initTimeoutMs, "init_timeout_ms", "ULYSSES_INIT_TIMEOUT_MS", kTenMinutes, 1, kLongestMs);
@@ -27,7 +27,8 @@ void Settings::resolve() {
   pick(plans, "plan_cache_size", "ULYSSES_PLAN_CACHE", 64, 1, 1 << 16);
   planCacheSize = static_cast<int>(plans);
   progressThread = progressThread || env::integer("ULYSSES_PROGRESS_THREAD", 0, 0, 1) == 1;
-  const int64_t fromCaches = env::text("ULYSSES_STREAM_BYTES") ? 0 : defaultStreamBytes(cacheSizes());
+  const int ranksPerCore = (nRanks + coresOfHost() - 1) / coresOfHost();
+  const int64_t fromCaches = env::text("ULYSSES_STREAM_BYTES") ? 0 : defaultStreamBytes(cacheSizes(), ranksPerCore);
   streamBytes = env::integer("ULYSSES_STREAM_BYTES", fromCaches, 0, int64_t{1} << 62);
 }
 

@@ -17,8 +17,9 @@ struct Settings {
   uint32_t libraryVersion = 0;  // all ranks must run the same
   std::string name;             // empty: derived from the unique id
 
-  /// Fills what is 0 from the environment, else the default. Throws InvalidArgument naming field or variable.
-  void resolve();
+  /// Fills what is 0 from the environment, else the default for that many ranks on this host. Throws InvalidArgument
+  /// naming field or variable.
+  void resolve(int nRanks);
 };
 
 }  // namespace ulysses

@@ -12,6 +12,7 @@ Mover::Mover(int rank, std::span<Path* const> paths)
   receives_.resize(paths.size());
   sources_.resize(paths.size());
   summands_.resize(paths.size());
+  pieces_.resize(paths.size());
 }
 
 void Mover::begin(Pending& operation, std::span<const TensorRef* const> refs) {
@@ -22,6 +23,7 @@ void Mover::begin(Pending& operation, std::span<const TensorRef* const> refs) {
   staged_[static_cast<size_t>(rank_)] = 0;
   openStreams(refs);
   nextDirect_ = 0;
+  nextMerged_ = 0;
   nextSum_ = 0;
   openSums_ = 0;
   for (const SumUnit& unit : call_->plan().sumUnits()) openSums_ += !hasStagedSource(unit);
@@ -29,6 +31,7 @@ void Mover::begin(Pending& operation, std::span<const TensorRef* const> refs) {
 
 void Mover::openStreams(std::span<const TensorRef* const> refs) {
   openSends_ = openReceives_ = 0;
+  stagedAnywhere_ = 0;
   for (int peer = 0; peer < nRanks_; ++peer) {
     if (peer == rank_) continue;
     const size_t p = static_cast<size_t>(peer);
@@ -43,6 +46,7 @@ void Mover::openStreams(std::span<const TensorRef* const> refs) {
         bases_[p * kMaxTensors + static_cast<size_t>(t)] = path.map(peer, refs[p][t], extent);
     }
     staged_[p] = in;
+    stagedAnywhere_ |= in;
     sends_[p].open = out != 0;
     receives_[p].open = in != 0;
     sends_[p].cursor.reset(out, path.chunkBytes());
@@ -63,9 +67,11 @@ bool Mover::step() {
   return stepDirect() || moved;
 }
 
-/// Own share first, then the peers from the next rank on, so that ranks do not all read the same one.
+/// What goes into the same rows from all ranks, then own share, then the peers from the next rank on, so that ranks do
+/// not all read the same one.
 bool Mover::stepDirect() {
   if (nextDirect_ == nRanks_) return stepSums();
+  if (stepMerged()) return true;
   copyFrom((rank_ + nextDirect_) % nRanks_);
   ++nextDirect_;
   return true;
@@ -76,7 +82,7 @@ void Mover::copyFrom(int peer) {
   const auto copies = call_->copiesFrom(peer);
   for (size_t i = 0; i < receives.size(); ++i) {
     const Copy& copy = copies[i];
-    if (receives[i].unit >= 0 || isStaged(peer, copy.tensor)) continue;
+    if (receives[i].unit >= 0 || isStaged(peer, copy.tensor) || isMerged(i, copy.tensor)) continue;
     const std::byte* src = base(peer, copy.tensor);
     std::byte* dst = operation_->memory.output[copy.tensor];
     forEachRowBlock(copy, [&](int64_t srcOffset, int64_t dstOffset) {
@@ -85,6 +91,28 @@ void Mover::copyFrom(int peer) {
           operation_->store);
     });
   }
+}
+
+bool Mover::stepMerged() {
+  for (; nextMerged_ < call_->interleavedPlaces(); ++nextMerged_) {
+    if (!isMerged(nextMerged_, call_->copiesFrom(rank_)[nextMerged_].tensor)) continue;
+    mergeFromAll(nextMerged_++);
+    return true;
+  }
+  return false;
+}
+
+void Mover::mergeFromAll(size_t place) {
+  const Copy& rows = call_->copiesFrom(rank_)[place];
+  std::byte* output = operation_->memory.output[rows.tensor];
+  forEachIndex(rows, [&](int64_t i, int64_t j, int64_t k) {
+    for (int peer = 0; peer < nRanks_; ++peer) {
+      const Copy& copy = call_->copiesFrom(peer)[place];
+      pieces_[static_cast<size_t>(peer)] = {output + copy.dstAt(i, j, k), base(peer, copy.tensor) + copy.srcAt(i, j, k),
+                                            copy.srcStride[3], copy.runBytes};
+    }
+    kernels::mergeRows({pieces_, rows.dstStride[3], rows.n[3]}, operation_->store);
+  });
 }
 
 bool Mover::hasStagedSource(const SumUnit& unit) const {

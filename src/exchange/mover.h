@@ -40,6 +40,11 @@ class Mover {
   void openStreams(std::span<const TensorRef* const> refs);
   bool stepDirect();
   void copyFrom(int peer);
+  bool isMerged(size_t place, int tensor) const {
+    return call_->interleaves(place) && !(stagedAnywhere_ >> tensor & 1);
+  }
+  bool stepMerged();
+  void mergeFromAll(size_t place);
   bool stepSums();
   bool stepSend(int peer);
   bool stepReceive(int peer);
@@ -59,6 +64,7 @@ class Mover {
   Pending* operation_ = nullptr;
   const PreparedCall* call_ = nullptr;
   std::vector<uint32_t> staged_;         // [nRanks] tensors that the peer stages for us, as bits
+  uint32_t stagedAnywhere_ = 0;          // any of them
   std::vector<const std::byte*> bases_;  // [nRanks][kMaxTensors] inputs that are read in place
   std::vector<Send> sends_;              // [nRanks]
   std::vector<Receive> receives_;        // [nRanks]
@@ -68,6 +74,8 @@ class Mover {
   };
   std::vector<Summand> summands_;             // [nRanks] scratch of one sum
   std::vector<kernels::SourceRows> sources_;  // [nRanks] scratch of one kernel call
+  std::vector<kernels::RowPiece> pieces_;     // [nRanks] likewise
+  size_t nextMerged_ = 0;
   int nextDirect_ = 0, openSends_ = 0, openReceives_ = 0;
   int64_t nextSum_ = 0, openSums_ = 0;
 };

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exchange/prepared_call.h"
 
-#include <cstring>
+#include <algorithm>
+#include <cstdlib>
+#include <ranges>
 
 #include "base/hash.h"
 
@@ -47,6 +49,9 @@ PreparedCall::PreparedCall(Operation operation, const Geometry& geometry, std::s
     outputExtents_.push_back(extentOf("output", shape(plan_.destinationSide(), t),
                                       tensors[static_cast<size_t>(t)].output,
                                       sizeOf(tensors[static_cast<size_t>(t)].type)));
+  const auto sameLength = [&](int r) { return plan_.receivesFrom(r).size() == plan_.receivesFrom(0).size(); };
+  const auto ranks = std::views::iota(0, plan_.nRanks());
+  if (plan_.nRanks() > 1 && std::ranges::all_of(ranks, sameLength)) interleaved_.resize(plan_.receivesFrom(0).size());
   fillRecord();
   callHash_ = hashOfAgreed(record_, plan_.geometry());
   strideHash_ = hashOfStrides(record_);
@@ -95,6 +100,24 @@ void PreparedCall::bind(int peer, uint64_t strideHash, const CallRecord& record)
   }
   plan_.bindSource(peer, std::span(strides_).subspan(first, plan_.tensors().size()), copies_);
   boundHash_[static_cast<size_t>(peer)] = strideHash;
+  findInterleaved();
+}
+
+void PreparedCall::findInterleaved() {
+  for (size_t place = 0; place < interleaved_.size(); ++place) interleaved_[place] = meetInRows(place);
+}
+
+bool PreparedCall::meetInRows(size_t place) const {
+  const Copy& first = copiesFrom(0)[place];
+  int64_t begin = first.dstOffset, end = begin;
+  for (int rank = 0; rank < plan_.nRanks(); ++rank) {
+    const Copy& copy = copiesFrom(rank)[place];
+    if (boundHash_[static_cast<size_t>(rank)] == 0 || plan_.receivesFrom(rank)[place].unit >= 0) return false;
+    if (copy.tensor != first.tensor || copy.n != first.n || copy.dstStride != first.dstStride) return false;
+    begin = std::min(begin, copy.dstOffset);
+    end = std::max(end, copy.dstOffset + copy.runBytes);
+  }
+  return first.n[View::kDims - 1] > 1 && end - begin <= std::abs(first.dstStride[View::kDims - 1]);
 }
 
 }  // namespace ulysses

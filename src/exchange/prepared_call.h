@@ -38,6 +38,10 @@ class PreparedCall {
   std::span<const Copy> copiesFrom(int peer) const {
     return std::span(copies_).subspan(static_cast<size_t>(plan_.firstReceive(peer)), plan_.receivesFrom(peer).size());
   }
+  /// Whether what each rank sends at that place of its list goes into the same output rows, a piece from every rank:
+  /// such copies are made row by row, not rank by rank. Of the bound strides.
+  bool interleaves(size_t place) const { return place < interleaved_.size() && interleaved_[place]; }
+  size_t interleavedPlaces() const { return interleaved_.size(); }
   /// The source end of a received box by the peer's strides; bound first.
   View peerView(int peer, const Box& box) const {
     return plan_.sourceView(
@@ -48,6 +52,8 @@ class PreparedCall {
 
  private:
   void fillRecord();
+  void findInterleaved();
+  bool meetInRows(size_t place) const;
 
   Plan plan_;
   CallRecord record_;
@@ -57,6 +63,7 @@ class PreparedCall {
   std::vector<Strides> strides_;     // [nRanks][nTensors]
   std::vector<Extent> extents_;      // [nRanks][nTensors]
   std::vector<Copy> copies_;         // as Plan::receives()
+  std::vector<char> interleaved_;    // by place in every rank's list; empty when the lists differ in length
 };
 
 }  // namespace ulysses

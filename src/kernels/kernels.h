@@ -28,6 +28,19 @@ struct RowCopy {
 };
 void copyRows(const RowCopy& copy, Store store) noexcept;
 
+/// `rows` rows, `dstStride` bytes apart, that come in pieces: of each row a piece from every source, in their order.
+/// Stores around the cache want whole pages written in order of address, which copying source by source is not.
+struct RowPiece {
+  std::byte* dst;  // in the first row
+  const std::byte* src;
+  int64_t srcStride, bytes;
+};
+struct RowMerge {
+  std::span<const RowPiece> pieces;
+  int64_t dstStride, rows;
+};
+void mergeRows(const RowMerge& merge, Store store) noexcept;
+
 /// One operand of a replica sum.
 struct SourceRows {
   const std::byte* data;

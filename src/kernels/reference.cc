@@ -84,6 +84,11 @@ void copyRowsReference(const RowCopy& copy) noexcept {
   }
 }
 
+void mergeRowsReference(const RowMerge& merge) noexcept {
+  for (const RowPiece& piece : merge.pieces)
+    copyRowsReference({piece.dst, merge.dstStride, piece.src, piece.srcStride, merge.rows, piece.bytes});
+}
+
 void sumRowsReference(const RowSum& sum) noexcept {
   const int64_t bytes = sizeOf(sum.type);
   if (sum.sources.size() == 1) {

@@ -8,6 +8,7 @@
 namespace ulysses::kernels {
 
 void copyRowsReference(const RowCopy& copy) noexcept;
+void mergeRowsReference(const RowMerge& merge) noexcept;
 void sumRowsReference(const RowSum& sum) noexcept;
 
 /// Value of the element at `from`; F64, F32, F16 and BF16.

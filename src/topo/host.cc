@@ -58,10 +58,10 @@ CacheSizes cacheSizes() {
 
 int coresOfHost() { return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)); }
 
-int64_t defaultStreamBytes(const CacheSizes& caches) {
+int64_t defaultStreamBytes(const CacheSizes& caches, int ranksPerCore) {
   constexpr int64_t kUnknown = 2 << 20;
   const int64_t bytes = caches.l2Bytes + caches.l3Bytes / caches.coresSharingL3 / 2;
-  return bytes > 0 ? bytes : kUnknown;
+  return (bytes > 0 ? bytes : kUnknown) / ranksPerCore;
 }
 
 }  // namespace ulysses

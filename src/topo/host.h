@@ -24,7 +24,8 @@ CacheSizes cacheSizes();
 int coresOfHost();
 
 /// Bytes a rank may receive in one exchange before it is better to store around the cache: its L2 and its share of L3
-/// (measured: docs/perf.md), so that what the consumer reads next is still there below it.
-int64_t defaultStreamBytes(const CacheSizes& caches);
+/// (measured: docs/perf.md), so that what the consumer reads next is still there below it. Ranks that share a core
+/// share its caches.
+int64_t defaultStreamBytes(const CacheSizes& caches, int ranksPerCore);
 
 }  // namespace ulysses

@@ -24,9 +24,10 @@ UniqueFd createMemfd(const char* name, size_t bytes) {
   const MemoryLimit limit = tightestMemoryLimit();
   if (bytes + overheadOf(bytes) > limit.availableBytes)
     raise(Result::OutOfMemory,
-          "{} bytes of shared memory and {} for its page tables needed, {} available under {}; free memory, raise that "
+          "{} bytes of shared memory needed, {} available under {}, of which page tables take {}; free memory, raise "
+          "that "
           "limit (docker: --memory; systemd: MemoryMax=), or ask for less",
-          bytes, overheadOf(bytes), limit.availableBytes, limit.name);
+          bytes, limit.availableBytes, limit.name, overheadOf(bytes));
   UniqueFd fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) raiseErrno("memfd_create");
   if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) raiseErrno("ftruncate of a memfd");
