@@ -54,7 +54,7 @@ UniqueId translateId(const ulyssesUniqueId_t* id) {
   require(id != nullptr, "id is NULL");
   UniqueId out;
   std::memcpy(static_cast<void*>(&out), id, sizeof out);
-  require(out.magic == UniqueId::kMagic && out.wireVersion == kWireVersion,
+  require(out.magic == UniqueId::kMagic && out.wireVersion == kBootstrapVersion,
           "id: not from this library version's ulyssesGetUniqueId; pass all {} bytes unchanged", sizeof out);
   return out;
 }
@@ -134,7 +134,8 @@ const char* ulyssesGetLastError(ulyssesComm_t comm) {
 ulyssesResult_t ulyssesGetUniqueId(ulyssesUniqueId_t* id) {
   return guard([&] {
     require(id != nullptr, "id is NULL");
-    const UniqueId made = openRendezvous();
+    const char* interface = env::text("ULYSSES_INTERFACE");
+    const UniqueId made = openRendezvous(interface ? interface : "127.0.0.1");
     std::memcpy(id, &made, sizeof made);
     return Result::Success;
   });

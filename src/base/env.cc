@@ -13,6 +13,8 @@ constexpr Variable kTable[] = {
     {"ULYSSES_DEBUG", "WARN", "NONE, WARN, INFO, TRACE", "how much is logged to standard error"},
     {"ULYSSES_TIMEOUT_MS", "600000", "1 .. 2^40", "deadline of one operation"},
     {"ULYSSES_INIT_TIMEOUT_MS", "600000", "1 .. 2^40", "deadline of communicator creation"},
+    {"ULYSSES_INTERFACE", "127.0.0.1", "a name or an address",
+     "network interface that ulyssesGetUniqueId listens on, and no other"},
     {"ULYSSES_STAGING_BYTES", "1048576", "4096 .. 2^32",
      "window per rank for tensors in private memory; rank 0's value holds for the group"},
     {"ULYSSES_PLAN_CACHE", "64", "1 .. 65536", "plans a communicator keeps, least recently used dropped"},

@@ -6,8 +6,8 @@
 #include <mutex>
 #include <thread>
 
+#include "comm/bootstrap/rendezvous.h"
 #include "comm/plan_cache.h"
-#include "comm/rendezvous.h"
 #include "comm/settings.h"
 
 namespace ulysses {

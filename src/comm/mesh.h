@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "comm/rendezvous.h"
+#include "comm/bootstrap/rendezvous.h"
 #include "path/shm/peer.h"
 
 namespace ulysses {

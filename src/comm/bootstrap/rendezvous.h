@@ -4,11 +4,13 @@
 // How the ranks of a communicator find each other: every rank connects to the process that made the unique id, says who
 // it is, and is told who the others are, or what is wrong, at once. Loopback only for now.
 #pragma once
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/unique_fd.h"
-#include "comm/unique_id.h"
+#include "comm/bootstrap/unique_id.h"
 
 namespace ulysses {
 
@@ -23,16 +25,18 @@ struct RankInfo {
   char meshName[32] = {};  // of its local socket, in the abstract namespace
 };
 
-/// Makes the listener and the id that names it, and starts the thread that serves it. The thread ends when all ranks
-/// were answered, or with the process.
-UniqueId openRendezvous();
+/// Listens on the interface of that name or address only, makes the id that names it, and starts the thread that serves
+/// it. The thread ends when all ranks were answered, or with the process. Throws InvalidArgument, SystemError.
+UniqueId openRendezvous(const std::string& interface);
 
 struct Membership {
   std::vector<RankInfo> ranks;  // by rank
-  Secret meshToken{};           // random, known to the ranks only
+  Secret meshToken{};           // known to the ranks only
 };
 
-/// Joins as `own`. Throws InvalidArgument with the root's reason, Timeout naming who is missing, SystemError.
-Membership joinRendezvous(const UniqueId& id, const RankInfo& own, Deadline deadline);
+/// Joins as `own`. Throws InvalidArgument with the root's reason, Timeout naming who is missing, SystemError. `watch`
+/// is called now and then while this waits, and may throw to end it.
+Membership joinRendezvous(const UniqueId& id, const RankInfo& own, Deadline deadline,
+                          const std::function<void()>& watch = {});
 
 }  // namespace ulysses

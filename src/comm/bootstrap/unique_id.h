@@ -8,11 +8,14 @@ namespace ulysses {
 
 using Secret = std::array<uint8_t, 32>;
 
+/// Of the unique id, of RankInfo and of everything that ranks say to each other later.
+inline constexpr uint32_t kBootstrapVersion = 1;
+
 /// The bytes of a public unique id. Never logged: it holds the secret that lets a process join.
 struct UniqueId {
   static constexpr uint32_t kMagic = 0x31696c75;
   struct Endpoint {
-    uint16_t family = 0;  // AF_INET; 0: none
+    uint16_t family = 0;  // AF_INET or AF_INET6; 0: none
     uint16_t port = 0;    // host order
     uint8_t address[16] = {};
   };

@@ -1,0 +1,253 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The serving side of the rendezvous: one thread, all connections at once, so that one slow or foreign connection holds
+// up nobody.
+#include <poll.h>
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "comm/bootstrap/guest.h"
+#include "comm/bootstrap/interface.h"
+
+namespace ulysses {
+namespace {
+
+constexpr int64_t kHandshakeMs = 5000;      // for one connection to prove that it is a rank
+constexpr int64_t kIdleMs = 24 * 3600'000;  // an id that nobody presents
+// Connections that have not proved anything. When so many are open, one that has said nothing for a while makes room: a
+// rank's handshake takes a few round trips, so who holds connections open cannot keep ranks out.
+constexpr size_t kMostPending = 64;
+constexpr int64_t kPatienceMs = 250;
+
+static_assert(kMostPending * sizeof(Guest) <= 64 << 10, "what strangers can make this process hold");
+
+struct Connection {
+  UniqueFd socket;
+  Deadline deadline, patience;
+  Guest guest;
+  bool joined = false;
+};
+
+Nonce freshNonce() {
+  Nonce nonce;
+  fillRandom(nonce.data(), nonce.size());
+  return nonce;
+}
+
+/// A message is far smaller than a fresh socket's buffer, so this hardly waits for a reader that never comes.
+void sendAll(int socket, Bytes bytes) {
+  const Deadline deadline = Deadline::inMs(kHandshakeMs);
+  while (!bytes.empty() && !deadline.passed()) {
+    const ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return;
+    if (sent >= 0) {
+      bytes = bytes.subspan(static_cast<size_t>(sent));
+      continue;
+    }
+    pollfd room{socket, POLLOUT, 0};
+    poll(&room, 1, 100);
+  }
+}
+
+class Root {
+ public:
+  Root(std::vector<UniqueFd> listeners, const UniqueId& id) : listeners_(std::move(listeners)), id_(id) {}
+
+  void run() {
+    Deadline deadline = Deadline::inMs(kIdleMs);
+    while (!finished_) {
+      if (deadline.passed()) return joined_ == 0 ? void() : answerAll(Result::Timeout, missingText());
+      pollOnce(deadline);
+      if (joined_ > 0 && !deadlineSet_) {
+        deadlineSet_ = true;
+        deadline = Deadline::inMs(infoBeside(nullptr).initTimeoutMs);
+      }
+    }
+  }
+
+ private:
+  void pollOnce(Deadline deadline) {
+    const bool full = !makeRoom();
+    polls_.clear();
+    for (const UniqueFd& listener : listeners_)
+      polls_.push_back({listener.get(), static_cast<short>(full ? 0 : POLLIN), 0});
+    for (const Connection& c : connections_) polls_.push_back({c.socket.get(), POLLIN, 0});
+    if (poll(polls_.data(), polls_.size(), deadline.leftMs(full ? 10 : 200)) < 0 && errno != EINTR) raiseErrno("poll");
+    const size_t known = connections_.size();
+    for (size_t i = 0; i < known && !finished_; ++i)
+      if (polls_[listeners_.size() + i].revents) receive(connections_[i]);
+    std::erase_if(connections_, [](const Connection& c) { return !c.socket || (!c.joined && c.deadline.passed()); });
+    for (size_t i = 0; i < listeners_.size() && !finished_; ++i)
+      if (polls_[i].revents & POLLIN) accept(listeners_[i]);
+  }
+
+  /// Whether another connection may be taken in.
+  bool makeRoom() {
+    if (connections_.size() < kMostPending + static_cast<size_t>(joined_)) return true;
+    const auto silent = std::find_if(connections_.begin(), connections_.end(),
+                                     [](const Connection& c) { return !c.joined && c.patience.passed(); });
+    if (silent == connections_.end()) return false;
+    connections_.erase(silent);
+    return true;
+  }
+
+  void accept(const UniqueFd& listener) {
+    UniqueFd socket(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket) return;
+    sendAtOnce(socket.get());
+    connections_.push_back(
+        {std::move(socket), Deadline::inMs(kHandshakeMs), Deadline::inMs(kPatienceMs), Guest(id_, freshNonce())});
+  }
+
+  void receive(Connection& c) {
+    std::byte extra[1];
+    const std::span<std::byte> room = c.joined ? std::span<std::byte>(extra) : c.guest.room();
+    const ssize_t bytes = recv(c.socket.get(), room.data(), room.size(), 0);
+    if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (c.joined) return loseMember(c);
+    if (bytes <= 0) return c.socket.reset();
+    switch (c.guest.received(static_cast<size_t>(bytes))) {
+      case Guest::Event::More:
+        return;
+      case Guest::Event::SendChallenge:
+        sendAll(c.socket.get(), bytesOf(c.guest.challenge()));
+        if (c.guest.challenge().otherId) c.socket.reset();
+        return;
+      case Guest::Event::Joined:
+        return join(c);
+      case Guest::Event::Stranger:
+        return c.socket.reset();
+    }
+  }
+
+  /// A member must stay and wait for its answer: one that goes has died or given up.
+  void loseMember(Connection& c) {
+    const RankInfo info = c.guest.info();
+    c.socket.reset();
+    answerAll(Result::RemoteLost, formatText("rank {} (host {}, pid {}) left while the communicator was being made",
+                                             info.rank, info.host, info.pid));
+  }
+
+  void join(Connection& c) {
+    c.joined = true;
+    ++joined_;
+    if (const auto problem = problemWith(c)) return answerAll(Result::InvalidArgument, *problem);
+    if (joined_ == c.guest.info().nRanks) answerAll(Result::Success, "");
+  }
+
+  std::optional<std::string> problemWith(const Connection& c) const {
+    const RankInfo& info = c.guest.info();
+    const RankInfo& first = infoBeside(&c);
+    if (c.guest.version() != kBootstrapVersion)
+      return formatText(
+          "a rank speaks bootstrap version {}, the rendezvous version {}; use one library version everywhere",
+          c.guest.version(), kBootstrapVersion);
+    if (info.libraryVersion != first.libraryVersion)
+      return formatText(
+          "rank {} (pid {}) runs library version {}, rank {} (pid {}) version {}; use one version everywhere",
+          info.rank, info.pid, info.libraryVersion, first.rank, first.pid, first.libraryVersion);
+    if (info.nRanks != first.nRanks)
+      return formatText("nRanks: rank {} (pid {}) passed {}, rank {} (pid {}) passed {}; all ranks must pass the same",
+                        first.rank, first.pid, first.nRanks, info.rank, info.pid, info.nRanks);
+    if (info.rank < 0 || info.rank >= info.nRanks)
+      return formatText("rank={} (pid {}): want 0..{}", info.rank, info.pid, info.nRanks - 1);
+    for (const Connection& other : connections_)
+      if (&other != &c && other.joined && other.guest.info().rank == info.rank)
+        return formatText("rank {} was given twice, to pid {} and pid {} on host {}; give every process its own",
+                          info.rank, other.guest.info().pid, info.pid, info.host);
+    return std::nullopt;
+  }
+
+  /// Of a rank that has joined, another than `c` if there is one: connections join in any order.
+  const RankInfo& infoBeside(const Connection* c) const {
+    const auto other = std::find_if(connections_.begin(), connections_.end(),
+                                    [&](const Connection& each) { return each.joined && &each != c; });
+    return other != connections_.end() ? other->guest.info() : c->guest.info();
+  }
+
+  std::string missingText() const {
+    const int nRanks = infoBeside(nullptr).nRanks;
+    std::vector<bool> here(static_cast<size_t>(nRanks));
+    for (const Connection& c : connections_)
+      if (c.joined) here[static_cast<size_t>(c.guest.info().rank)] = true;
+    std::string missing;
+    for (int rank = 0; rank < nRanks; ++rank)
+      if (!here[static_cast<size_t>(rank)]) missing += formatText("{}{}", missing.empty() ? "" : ", ", rank);
+    return formatText(
+        "{} of {} ranks joined before the deadline; missing: {}. Look why they did not start, or raise "
+        "init_timeout_ms (ULYSSES_INIT_TIMEOUT_MS)",
+        joined_, nRanks, missing);
+  }
+
+  void answerAll(Result result, const std::string& text) {
+    Welcome welcome;
+    welcome.result = static_cast<int32_t>(result);
+    copyText(welcome.text, text);
+    std::vector<RankInfo> table;
+    if (result == Result::Success) {
+      table.resize(static_cast<size_t>(joined_));
+      for (const Connection& c : connections_)
+        if (c.joined) table[static_cast<size_t>(c.guest.info().rank)] = c.guest.info();
+      welcome.nRanks = joined_;
+      welcome.infoBytes = sizeof(RankInfo);
+      welcome.meshNonce = freshNonce();
+    }
+    const Bytes records = std::as_bytes(std::span(table));
+    for (const Connection& c : connections_) {
+      if (!c.joined || !c.socket) continue;
+      welcome.proof = c.guest.welcomeProof(welcome, records);
+      sendAll(c.socket.get(), bytesOf(welcome));
+      sendAll(c.socket.get(), records);
+    }
+    finished_ = true;
+  }
+
+  std::vector<UniqueFd> listeners_;
+  UniqueId id_;
+  std::vector<Connection> connections_;
+  std::vector<pollfd> polls_;
+  int joined_ = 0;
+  bool finished_ = false, deadlineSet_ = false;
+};
+
+/// Listens at a port of the kernel's choice and puts it into `endpoint`.
+UniqueFd listenAt(const HostAddress& address, UniqueId::Endpoint& endpoint) {
+  UniqueFd listener(socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!listener) raiseErrno("socket");
+  if (bind(listener.get(), address.get(), address.size) != 0) raiseErrno("bind to the selected interface");
+  if (listen(listener.get(), SOMAXCONN) != 0) raiseErrno("listen");
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  if (getsockname(listener.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) raiseErrno("getsockname");
+  endpoint = endpointOf(bound);
+  return listener;
+}
+
+}  // namespace
+
+UniqueId openRendezvous(const std::string& interface) {
+  UniqueId id;
+  id.wireVersion = kBootstrapVersion;
+  fillRandom(&id.tag, sizeof id.tag);
+  fillRandom(id.secret.data(), id.secret.size());
+  std::vector<HostAddress> addresses = addressesOf(interface);
+  addresses.resize(std::min(addresses.size(), std::size(id.endpoints)));
+  std::vector<UniqueFd> listeners;
+  for (const HostAddress& address : addresses) listeners.push_back(listenAt(address, id.endpoints[listeners.size()]));
+  std::thread([root = Root(std::move(listeners), id)]() mutable {
+    try {
+      root.run();
+    } catch (const std::exception& error) {
+      log::warn("rendezvous: {}", error.what());
+    }
+  }).detach();
+  return id;
+}
+
+}  // namespace ulysses
