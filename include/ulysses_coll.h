@@ -101,9 +101,10 @@ typedef struct {
     sizeof(ulyssesConfig_t), ULYSSES_CONFIG_MAGIC, ULYSSES_CONFIG_VERSION, 0, 0, 0, 0, 0, NULL, { 0 } \
   }
 
-// Make an id and listen for the ranks that will present it. Called once per communicator, by any one process, which
+// Make an id and listen for the ranks that will present it, on the interface that ULYSSES_INTERFACE names (default:
+// loopback) and no other. Called once per communicator, by any one process, which
 // must live until all ranks have joined. Non-blocking; a thread of the library serves the rendezvous and ends with it.
-// Errors: InvalidArgument (id is NULL), SystemError.
+// Errors: InvalidArgument (id is NULL, no such interface), SystemError.
 ULYSSES_API ulyssesResult_t ulyssesGetUniqueId(ulyssesUniqueId_t* id);
 
 // Join the communicator named by id as `rank` of `nRanks`. Blocks until all ranks joined or the init deadline.
@@ -116,6 +117,26 @@ ULYSSES_API ulyssesResult_t ulyssesCommInitRankConfig(ulyssesComm_t* comm, int n
 // Make all ranks of a communicator in this process; comms[r] becomes rank r. Each may be driven by its own thread, or
 // one thread drives them all between ulyssesGroupStart and ulyssesGroupEnd. config may be NULL. Errors as InitRank.
 ULYSSES_API ulyssesResult_t ulyssesCommInitAll(ulyssesComm_t* comms, int nRanks, const ulyssesConfig_t* config);
+
+#define ULYSSES_SPLIT_NOCOLOR (-1)
+
+// Make new communicators of the ranks of comm: those of one color go together, ordered by key, then by their rank in
+// comm. Called by all ranks of comm, with nothing outstanding. With color ULYSSES_SPLIT_NOCOLOR *newComm is NULL and the
+// result Success. config NULL: that of comm. comm stays as it was, and is destroyed on its own. Blocks until the ranks
+// of the color have joined, or the init deadline. On error *newComm is NULL and nothing is held. Errors: InvalidArgument
+// (color below -1), InvalidUsage (operations outstanding), Timeout (names who did not call), RemoteLost (a rank of comm
+// died: use ulyssesCommShrink), those of ulyssesCommInitRank.
+ULYSSES_API ulyssesResult_t ulyssesCommSplit(ulyssesComm_t comm, int color, int key, ulyssesComm_t* newComm,
+                                             const ulyssesConfig_t* config);
+
+// Make a new communicator of the ranks of comm that live, after a peer was lost or a deadline passed (or at any time),
+// in their old order. Called by all of them; ranks that died, or destroyed comm, need not be named. `excluded`: further
+// ranks to leave out, which do not call: hung ones, for example; the same at every caller. NULL with nExcluded 0. When
+// a rank dies meanwhile the others go on without it. config, comm, blocking and the state after as for
+// ulyssesCommSplit. Errors: InvalidArgument (excluded names this rank, or no rank), Mismatch (callers exclude different
+// ranks), InvalidUsage, Timeout (names a rank that lives and does not call: exclude it), those of ulyssesCommInitRank.
+ULYSSES_API ulyssesResult_t ulyssesCommShrink(ulyssesComm_t comm, const int* excluded, int nExcluded,
+                                              ulyssesComm_t* newComm, const ulyssesConfig_t* config);
 
 ULYSSES_API ulyssesResult_t ulyssesCommCount(ulyssesComm_t comm, int* nRanks);
 ULYSSES_API ulyssesResult_t ulyssesCommUserRank(ulyssesComm_t comm, int* rank);

@@ -79,6 +79,47 @@ Result initAll(ulyssesComm_t* comms, int nRanks, const ulyssesConfig_t* config) 
   return Result::Success;
 }
 
+Settings settingsLike(const Communicator& comm, const ulyssesConfig_t* config) {
+  if (config) return translateConfig(config);
+  Settings settings = comm.settings();
+  settings.name.clear();
+  return settings;
+}
+
+Result regroup(uint64_t id, const Regroup::Wish& wish, ulyssesComm_t* newComm, const ulyssesConfig_t* config) {
+  return withComm(id, [&](Communicator& comm) {
+    Settings settings = settingsLike(comm, config);
+    settings.resolve(comm.nRanks());
+    if (auto made = comm.regroup(wish, settings)) *newComm = handleOf(HandleTable::instance().add(std::move(made)));
+    return Result::Success;
+  });
+}
+
+Result split(uint64_t id, int color, int key, ulyssesComm_t* newComm, const ulyssesConfig_t* config) {
+  require(newComm != nullptr, "newComm is NULL");
+  *newComm = nullptr;
+  require(color >= ULYSSES_SPLIT_NOCOLOR, "color={}: want 0 or more, or ULYSSES_SPLIT_NOCOLOR", color);
+  return regroup(id, {.color = color, .key = key}, newComm, config);
+}
+
+Result shrink(uint64_t id, const int* excluded, int nExcluded, ulyssesComm_t* newComm, const ulyssesConfig_t* config) {
+  require(newComm != nullptr, "newComm is NULL");
+  *newComm = nullptr;
+  require(nExcluded >= 0, "nExcluded={}: want 0 or more", nExcluded);
+  require(excluded != nullptr || nExcluded == 0, "excluded is NULL, nExcluded={}", nExcluded);
+  const HandleTable::Reference comm = requireComm(id);
+  Regroup::Wish wish;
+  wish.toleratesLosses = true;
+  for (int i = 0; i < nExcluded; ++i) {
+    require(excluded[i] >= 0 && excluded[i] < comm->nRanks(), "excluded[{}]={}: want 0..{}", i, excluded[i],
+            comm->nRanks() - 1);
+    require(excluded[i] != comm->rank(), "excluded[{}]={} is this rank: a rank that is left out does not call", i,
+            excluded[i]);
+    wish.excluded.push_back(excluded[i]);
+  }
+  return regroup(id, wish, newComm, config);
+}
+
 constexpr int64_t kAbortMs = 900;  // promised: within a second
 
 /// Destroy is for a communicator that nobody is using; abort is for one that somebody may be stuck in.
@@ -152,6 +193,16 @@ ulyssesResult_t ulyssesCommInitRankConfig(ulyssesComm_t* comm, int nRanks, const
 
 ulyssesResult_t ulyssesCommInitAll(ulyssesComm_t* comms, int nRanks, const ulyssesConfig_t* config) {
   return guard([&] { return initAll(comms, nRanks, config); });
+}
+
+ulyssesResult_t ulyssesCommSplit(ulyssesComm_t comm, int color, int key, ulyssesComm_t* newComm,
+                                 const ulyssesConfig_t* config) {
+  return guard([&] { return split(idOf(comm), color, key, newComm, config); });
+}
+
+ulyssesResult_t ulyssesCommShrink(ulyssesComm_t comm, const int* excluded, int nExcluded, ulyssesComm_t* newComm,
+                                  const ulyssesConfig_t* config) {
+  return guard([&] { return shrink(idOf(comm), excluded, nExcluded, newComm, config); });
 }
 
 ulyssesResult_t ulyssesCommCount(ulyssesComm_t comm, int* nRanks) {

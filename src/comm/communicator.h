@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
 
 #include "comm/bootstrap/rendezvous.h"
 #include "comm/plan_cache.h"
+#include "comm/regroup.h"
 #include "comm/settings.h"
 
 namespace ulysses {
@@ -17,7 +19,8 @@ namespace ulysses {
 class Communicator {
  public:
   /// Joins a communicator of several processes. Throws Error; nothing is held then.
-  static std::unique_ptr<Communicator> create(const UniqueId& id, int nRanks, int rank, Settings settings);
+  static std::unique_ptr<Communicator> create(const UniqueId& id, int nRanks, int rank, Settings settings,
+                                              const std::function<void()>& watch = {});
   /// All ranks of a communicator of this process.
   static std::vector<std::unique_ptr<Communicator>> createAll(int nRanks, Settings settings);
   ~Communicator();
@@ -51,6 +54,10 @@ class Communicator {
   bool repeats(Operation operation, const CallBytes& bytes) const;
   Result startAgain(uint64_t* sequence);
   Result poison(Operation operation, Result result, const std::string& text);
+  /// A new communicator of some of these ranks, together with theirs; null when this rank is to be in none. Throws
+  /// Error.
+  std::unique_ptr<Communicator> regroup(const Regroup::Wish& wish, const Settings& settings);
+  const Settings& settings() const { return settings_; }
   Exchange& exchange() { return *exchange_; }
 
   // --- from any thread at any time
@@ -77,6 +84,7 @@ class Communicator {
   std::unique_ptr<Exchange> exchange_;
   PlanCache plans_;
   LastCall last_;
+  uint64_t regroups_ = 0;
 
   std::atomic<bool> inUse_{false};
   std::atomic<bool> outstanding_{false};

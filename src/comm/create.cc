@@ -82,14 +82,16 @@ void requireOneHost(const Membership& membership) {
 
 }  // namespace
 
-std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRanks, int rank, Settings settings) {
+std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRanks, int rank, Settings settings,
+                                                   const std::function<void()>& watch) {
   settings.resolve(nRanks);
   // The root answers at this deadline too: leave its text time to arrive.
   constexpr int64_t kGraceMs = 1000;
   const Deadline deadline = Deadline::inMs(settings.initTimeoutMs + kGraceMs);
   const HostId host = thisHost();
   MeshListener listener;
-  const Membership membership = joinRendezvous(id, ownInfo(rank, nRanks, settings, host, listener.name()), deadline);
+  const RankInfo own = ownInfo(rank, nRanks, settings, host, listener.name());
+  const Membership membership = joinRendezvous(id, own, deadline, watch);
   requireOneHost(membership);
   auto peers = listener.connect(membership, rank, deadline);
   std::unique_ptr<Path> path;
@@ -100,6 +102,23 @@ std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRank
   Identity identity{host.name, getpid(), rank, nRanks, nameFor(settings, id.tag)};
   log::info("{}:{} rank {}/{} comm {}: made over shared memory", host.name, getpid(), rank, nRanks, identity.name);
   return std::unique_ptr<Communicator>(new Communicator(std::move(identity), std::move(path), std::move(settings)));
+}
+
+std::unique_ptr<Communicator> Communicator::regroup(const Regroup::Wish& wish, const Settings& settings) {
+  if (exchange_->outstanding())
+    raise(Result::InvalidUsage, "operations are outstanding on communicator {}: wait for them first",
+          exchange_->identity().name);
+  if (!path_) return wish.color < 0 ? nullptr : std::move(createAll(1, settings).front());
+  Regroup regroup(*exchange_, *path_, wish, ++regroups_, Deadline::inMs(settings.initTimeoutMs));
+  for (;;) {
+    const Regroup::Place place = regroup.next();
+    if (place.rank < 0) return nullptr;
+    try {
+      return create(place.id, place.nRanks, place.rank, settings, [&] { regroup.watch(); });
+    } catch (const Error&) {
+      if (!wish.toleratesLosses || !regroup.mayRetry()) throw;
+    }
+  }
 }
 
 std::vector<std::unique_ptr<Communicator>> Communicator::createAll(int nRanks, Settings settings) {

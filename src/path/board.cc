@@ -37,8 +37,9 @@ size_t Board::slotBytes(int nRanks) {
 }
 
 size_t Board::bytesFor(int nRanks) {
-  const size_t bytes = sizeof(Header) + static_cast<size_t>(lineCount(nRanks)) * kLineBytes +
-                       static_cast<size_t>(nRanks) * kMaxOutstanding * slotBytes(nRanks);
+  const size_t bytes =
+      sizeof(Header) + static_cast<size_t>(lineCount(nRanks)) * kLineBytes +
+      static_cast<size_t>(nRanks) * (kMaxOutstanding * slotBytes(nRanks) + sizeof(Wish) + sizeof(Verdict));
   return (bytes + 4095) / 4096 * 4096;
 }
 
@@ -60,11 +61,21 @@ Board::Board(std::byte* data, size_t bytes) : data_(data), nRanks_(0), slotBytes
   slotBytes_ = slotBytes(nRanks_);
   lines_ = data_ + sizeof(Header);
   slots_ = lines_ + static_cast<size_t>(lineCount(nRanks_)) * kLineBytes;
+  wishes_ = slots_ + static_cast<size_t>(nRanks_) * kMaxOutstanding * slotBytes_;
   sleepers_ = &header().sleepers;
   causeState_ = &header().causeState;
 }
 
 int64_t Board::stagingBytes() const noexcept { return header().stagingBytes; }
+
+Board::Wish& Board::wish(int rank) const noexcept {
+  return *reinterpret_cast<Wish*>(wishes_ + static_cast<size_t>(rank) * sizeof(Wish));
+}
+
+Board::Verdict& Board::verdict(int rank) const noexcept {
+  std::byte* verdicts = wishes_ + static_cast<size_t>(nRanks_) * sizeof(Wish);
+  return *reinterpret_cast<Verdict*>(verdicts + static_cast<size_t>(rank) * sizeof(Verdict));
+}
 
 std::atomic<uint64_t>& Board::sent(int from, int to) const noexcept {
   return line(nRanks_ * kPerRank + 2 * (int64_t{from} * nRanks_ + to)).value;

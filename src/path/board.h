@@ -47,6 +47,20 @@ class Board {
   int64_t* tokens(Slot& slot) const noexcept { return reinterpret_cast<int64_t*>(&slot + 1); }
   int64_t* queryHeads(Slot& slot) const noexcept { return tokens(slot) + nRanks(); }
 
+  /// Of new communicators of these ranks; each with a cache line or more of its own.
+  struct alignas(64) Wish {
+    std::atomic<uint64_t> sequence, offered;
+    Proposal proposal;
+    IdBytes id;
+  };
+  struct alignas(64) Verdict {
+    Assignment assignment;
+  };
+  Wish& wish(int rank) const noexcept;
+  /// The rank's in the decision that was published last.
+  Verdict& verdict(int rank) const noexcept;
+  std::atomic<uint64_t>& decided(int leader) const noexcept { return line(leader * kPerRank + kDecided).value; }
+
   std::atomic<uint64_t>& finished(int rank) const noexcept { return line(rank * kPerRank + kFinished).value; }
   /// Chunks that went from one rank to another, and how many of them were read.
   std::atomic<uint64_t>& sent(int from, int to) const noexcept;
@@ -72,8 +86,8 @@ class Board {
   };
   Header& header() const noexcept { return *reinterpret_cast<Header*>(data_); }
   static constexpr size_t kLineBytes = 64;
-  // Lines: per rank completion, departed, doorbell; per pair sent, taken.
-  enum PerRank { kFinished, kDeparted, kDoorbell, kPerRank };
+  // Lines: per rank completion, departed, doorbell, decided; per pair sent, taken.
+  enum PerRank { kFinished, kDeparted, kDoorbell, kDecided, kPerRank };
   static int64_t lineCount(int nRanks);
   Line& line(int64_t index) const noexcept {
     return *reinterpret_cast<Line*>(lines_ + static_cast<size_t>(index) * kLineBytes);
@@ -86,7 +100,7 @@ class Board {
   int nRanks_;
   size_t slotBytes_;
   std::byte* lines_;
-  std::byte* slots_;
+  std::byte *slots_, *wishes_;
   std::atomic<uint32_t>*sleepers_, *causeState_;
 };
 

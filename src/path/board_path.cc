@@ -39,4 +39,42 @@ uint64_t BoardPath::lastSequence(int peer) const noexcept {
   return last;
 }
 
+void BoardPath::propose(const Proposal& proposal) noexcept {
+  Board::Wish& wish = board_.wish(rank_);
+  wish.proposal = proposal;
+  wish.sequence.store(proposal.sequence, std::memory_order_release);
+  board_.ring();
+}
+
+std::optional<Proposal> BoardPath::proposal(int peer, uint64_t sequence) const noexcept {
+  const Board::Wish& wish = board_.wish(peer);
+  if (wish.sequence.load(std::memory_order_acquire) != sequence) return std::nullopt;
+  return wish.proposal;
+}
+
+void BoardPath::decide(std::span<const Assignment> byRank, uint64_t stamp) noexcept {
+  for (size_t rank = 0; rank < byRank.size(); ++rank) board_.verdict(static_cast<int>(rank)).assignment = byRank[rank];
+  board_.decided(rank_).store(stamp, std::memory_order_release);
+  board_.ring();
+}
+
+std::optional<std::pair<Assignment, uint64_t>> BoardPath::decision(int leader, uint64_t stamp) const noexcept {
+  const uint64_t decided = board_.decided(leader).load(std::memory_order_acquire);
+  if (decided < stamp) return std::nullopt;
+  return std::pair(board_.verdict(rank_).assignment, decided);
+}
+
+void BoardPath::offer(const IdBytes& id, uint64_t stamp) noexcept {
+  Board::Wish& wish = board_.wish(rank_);
+  wish.id = id;
+  wish.offered.store(stamp, std::memory_order_release);
+  board_.ring();
+}
+
+std::optional<IdBytes> BoardPath::offered(int head, uint64_t stamp) const noexcept {
+  const Board::Wish& wish = board_.wish(head);
+  if (wish.offered.load(std::memory_order_acquire) != stamp) return std::nullopt;
+  return wish.id;
+}
+
 }  // namespace ulysses

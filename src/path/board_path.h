@@ -39,6 +39,14 @@ class BoardPath : public Path {
     return board_.finished(peer).load(std::memory_order_acquire) >= sequence;
   }
 
+  void propose(const Proposal& proposal) noexcept override;
+  std::optional<Proposal> proposal(int peer, uint64_t sequence) const noexcept override;
+  void decide(std::span<const Assignment> byRank, uint64_t stamp) noexcept override;
+  std::optional<std::pair<Assignment, uint64_t>> decision(int leader, uint64_t stamp) const noexcept override;
+
+  void offer(const IdBytes& id, uint64_t stamp) noexcept override;
+  std::optional<IdBytes> offered(int head, uint64_t stamp) const noexcept override;
+
   void sleep() noexcept override { board_.sleep(rank_, 2'000'000); }
   bool isRevoked() const noexcept override { return board_.isRevoked(); }
   void revoke(const Cause& cause) noexcept override { board_.revoke(cause); }

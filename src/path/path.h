@@ -59,6 +59,18 @@ class Path {
   virtual void finish(uint64_t sequence) noexcept = 0;
   virtual bool finished(int peer, uint64_t sequence) const noexcept = 0;
 
+  // --- new communicators of this one's ranks; also after it was revoked
+  virtual void propose(const Proposal& proposal) noexcept = 0;
+  virtual std::optional<Proposal> proposal(int peer, uint64_t sequence) const noexcept = 0;
+  /// By the leader: one assignment per rank. `stamp` grows with each decision.
+  virtual void decide(std::span<const Assignment> byRank, uint64_t stamp) noexcept = 0;
+  /// This rank's, by that leader's decision with this stamp or a later one, and the stamp.
+  virtual std::optional<std::pair<Assignment, uint64_t>> decision(int leader, uint64_t stamp) const noexcept = 0;
+
+  /// The unique id for the group that this rank heads by the decision with that stamp.
+  virtual void offer(const IdBytes& id, uint64_t stamp) noexcept = 0;
+  virtual std::optional<IdBytes> offered(int head, uint64_t stamp) const noexcept = 0;
+
   // --- bytes
   /// Whether a tensor at `ref` can be read in place between this rank and the peer; same answer at both ends.
   virtual bool mappable(int peer, const TensorRef& ref) const noexcept = 0;

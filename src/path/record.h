@@ -3,6 +3,7 @@
 //
 // What a rank tells its peers of one call. Fixed-size values without pointers: they cross processes, later hosts.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <type_traits>
 
@@ -44,6 +45,24 @@ struct TensorRef {
   uint64_t offset = 0;
   uint64_t address = 0;
 };
+
+/// What a rank wants of a new communicator that is made of this one's ranks (split or shrink number `sequence`).
+struct Proposal {
+  uint64_t sequence = 0;
+  int32_t color = 0, key = 0;
+  uint64_t excludedHash = 0;  // of the ranks it leaves out; all must leave out the same
+};
+
+/// What the leader made of the proposals, for one rank.
+struct Assignment {
+  int32_t result = 0;             // a Result; not 0: no communicator, for the reason in `text`
+  int32_t rank = -1, nRanks = 0;  // in the new communicator; rank -1: in none
+  int32_t head = -1;              // the old rank of its first member, which offers the unique id
+  char text[240] = {};
+};
+
+/// A unique id, as bytes.
+using IdBytes = std::array<uint8_t, 128>;
 
 /// Why a communicator became unusable; the first one holds for all ranks.
 struct Cause {

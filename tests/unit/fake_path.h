@@ -27,6 +27,14 @@ class FakePath final : public Path {
   std::optional<Announcement> announcement(int, std::uint64_t) noexcept override { return std::nullopt; }
   const CallRecord& record(int, std::uint64_t) const noexcept override { return record_; }
   std::uint64_t lastSequence(int) const noexcept override { return 0; }
+  void propose(const Proposal&) noexcept override {}
+  std::optional<Proposal> proposal(int, std::uint64_t) const noexcept override { return std::nullopt; }
+  void decide(std::span<const Assignment>, std::uint64_t) noexcept override {}
+  std::optional<std::pair<Assignment, std::uint64_t>> decision(int, std::uint64_t) const noexcept override {
+    return std::nullopt;
+  }
+  void offer(const IdBytes&, std::uint64_t) noexcept override {}
+  std::optional<IdBytes> offered(int, std::uint64_t) const noexcept override { return std::nullopt; }
   void finish(std::uint64_t) noexcept override {}
   bool finished(int, std::uint64_t) const noexcept override { return true; }
   bool mappable(int, const TensorRef&) const noexcept override { return true; }

@@ -1,0 +1,197 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "comm/regroup.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <map>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "comm/bootstrap/rendezvous.h"
+
+namespace ulysses {
+namespace {
+
+constexpr uint64_t kStampsPerSequence = 1 << 20;  // decisions of one split or shrink: one more for each rank lost
+
+uint64_t hashOf(std::vector<int> ranks) {
+  std::sort(ranks.begin(), ranks.end());
+  return hashBytes(ranks.data(), ranks.size() * sizeof(int), 1);
+}
+
+std::string listOf(const std::vector<int>& ranks) {
+  std::string text;
+  for (const int rank : ranks) text += formatText("{}{}", text.empty() ? "" : ", ", rank);
+  return text;
+}
+
+}  // namespace
+
+Regroup::Regroup(Exchange& exchange, Path& path, Wish wish, uint64_t sequence, Deadline deadline)
+    : exchange_(exchange),
+      path_(path),
+      wish_(std::move(wish)),
+      sequence_(sequence),
+      stamp_(sequence * kStampsPerSequence),
+      deadline_(deadline),
+      rank_(exchange.identity().rank),
+      nRanks_(exchange.identity().nRanks),
+      lost_(static_cast<size_t>(nRanks_)) {
+  path_.propose({sequence_, wish_.color, wish_.key, hashOf(wish_.excluded)});
+}
+
+bool Regroup::isExcluded(int rank) const { return std::ranges::find(wish_.excluded, rank) != wish_.excluded.end(); }
+
+/// Once lost, always lost.
+bool Regroup::isLost(int rank) {
+  std::string& lost = lost_[static_cast<size_t>(rank)];
+  if (lost.empty() && rank != rank_) lost = path_.lost(rank).value_or("");
+  return !lost.empty();
+}
+
+/// "rank 3 was lost: pid 7 died: killed by signal 9 (Killed)", or "".
+std::string Regroup::lossText() {
+  for (int rank = 0; rank < nRanks_; ++rank)
+    if (!isExcluded(rank) && isLost(rank))
+      return formatText("rank {} was lost: {}", rank, lost_[static_cast<size_t>(rank)]);
+  return "";
+}
+
+int Regroup::leader() {
+  for (int rank = 0; rank < nRanks_; ++rank)
+    if (!isOut(rank)) return rank;
+  raise(Result::InternalError, "no rank is left");
+}
+
+/// Ranks that live and have not called.
+std::vector<int> Regroup::absent() {
+  std::vector<int> ranks;
+  for (int rank = 0; rank < nRanks_; ++rank)
+    if (rank != rank_ && !isExcluded(rank) && !path_.proposal(rank, sequence_) && !isLost(rank)) ranks.push_back(rank);
+  return ranks;
+}
+
+/// Nothing came: waits a little. Whether it is time to look whether the others live; throws at the deadline.
+bool Regroup::idle(Waiter& waiter, const std::string& waitingFor) {
+  const Waiter::Next next = waiter.idle();
+  if (next == Waiter::Next::Again) return false;
+  path_.service();
+  if (deadline_.passed())
+    raise(Result::Timeout, "{}: deadline passed, waiting for {}; all ranks must call it, or raise init_timeout_ms",
+          exchange_.identity().name, waitingFor);
+  if (next == Waiter::Next::CheckPeersAndSleep) path_.sleep();
+  return true;
+}
+
+void Regroup::awaitProposals() {
+  Waiter waiter;
+  for (std::vector<int> missing = absent(); !missing.empty() && (wish_.toleratesLosses || lossText().empty());
+       missing = absent())
+    while (!idle(waiter, "rank " + listOf(missing) + " to call")) {
+    }
+}
+
+/// Nothing when that rank was lost before it decided.
+std::optional<Assignment> Regroup::awaitDecision(int from) {
+  Waiter waiter;
+  for (;;) {
+    if (const auto decided = path_.decision(from, stamp_ + 1)) {
+      stamp_ = decided->second;
+      return decided->first;
+    }
+    // Whoever has decided may leave this communicator at once: look at its decision after its end.
+    if (idle(waiter, formatText("rank {} to decide", from)) && isOut(from) && !path_.decision(from, stamp_ + 1))
+      return std::nullopt;
+  }
+}
+
+std::vector<Assignment> Regroup::refuse(Result result, const std::string& text) const {
+  Assignment refusal;
+  refusal.result = static_cast<int32_t>(result);
+  copyText(refusal.text, text);
+  return std::vector<Assignment>(static_cast<size_t>(nRanks_), refusal);
+}
+
+std::vector<Assignment> Regroup::decide() {
+  if (const std::string loss = lossText(); !loss.empty() && !wish_.toleratesLosses)
+    return refuse(Result::RemoteLost, loss + "; ulyssesCommShrink goes on without it");
+  std::map<int, std::vector<std::pair<int, int>>> groups;  // color -> (key, old rank)
+  for (int rank = 0; rank < nRanks_; ++rank) {
+    if (isOut(rank)) continue;
+    const Proposal proposal = path_.proposal(rank, sequence_).value();
+    if (proposal.excludedHash != hashOf(wish_.excluded))
+      return refuse(Result::Mismatch, formatText("rank {} and rank {} leave out different ranks", rank_, rank));
+    if (proposal.color >= 0) groups[proposal.color].push_back({proposal.key, rank});
+  }
+  std::vector<Assignment> assignments(static_cast<size_t>(nRanks_));
+  for (auto& [color, members] : groups) {
+    std::sort(members.begin(), members.end());
+    for (size_t i = 0; i < members.size(); ++i) {
+      Assignment& assignment = assignments[static_cast<size_t>(members[i].second)];
+      assignment.rank = static_cast<int32_t>(i);
+      assignment.nRanks = static_cast<int32_t>(members.size());
+      assignment.head = static_cast<int32_t>(members.front().second);
+    }
+  }
+  return assignments;
+}
+
+/// This rank's own or the leader's; nothing when the leader was lost.
+std::optional<Assignment> Regroup::assignmentBy(int by) {
+  if (by != rank_) return awaitDecision(by);
+  awaitProposals();
+  const std::vector<Assignment> assignments = decide();
+  path_.decide(assignments, ++stamp_);
+  return assignments[static_cast<size_t>(rank_)];
+}
+
+/// Of the group that `head` heads; nothing when it was lost before it offered one. Whoever offers lives until all of
+/// the group have joined, since it joins too.
+std::optional<UniqueId> Regroup::awaitId(int head) {
+  if (head == rank_) {
+    const UniqueId id = openRendezvous("127.0.0.1");
+    path_.offer(std::bit_cast<IdBytes>(id), stamp_);
+    return id;
+  }
+  Waiter waiter;
+  for (;;) {
+    if (const auto id = path_.offered(head, stamp_)) return std::bit_cast<UniqueId>(*id);
+    if (!idle(waiter, formatText("rank {} to open a rendezvous", head)) || !isLost(head)) continue;
+    if (path_.offered(head, stamp_)) continue;
+    if (!wish_.toleratesLosses) raise(Result::RemoteLost, "{}: {}", exchange_.identity().name, lossText());
+    return std::nullopt;
+  }
+}
+
+Regroup::Place Regroup::next() {
+  for (;;) {
+    const std::optional<Assignment> assignment = assignmentBy(leader());
+    if (!assignment) continue;
+    if (assignment->result != 0)
+      raise(static_cast<Result>(assignment->result), "{}: {}", exchange_.identity().name, textFrom(assignment->text));
+    known_ = countLost();
+    if (assignment->rank < 0) return {};
+    if (const auto id = awaitId(assignment->head)) return {assignment->rank, assignment->nRanks, *id};
+  }
+}
+
+std::ptrdiff_t Regroup::countLost() {
+  for (int rank = 0; rank < nRanks_; ++rank) isLost(rank);
+  return std::ranges::count_if(lost_, [](const std::string& reason) { return !reason.empty(); });
+}
+
+void Regroup::watch() {
+  if (wish_.toleratesLosses && countLost() != known_) raise(Result::RemoteLost, "{}", lossText());
+}
+
+bool Regroup::mayRetry() {
+  // A dead member's connection breaks a moment before its end shows.
+  for (int i = 0; i < 50 && countLost() == known_; ++i) usleep(2000);
+  return countLost() != known_ && !deadline_.passed();
+}
+
+}  // namespace ulysses

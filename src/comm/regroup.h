@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/bootstrap/unique_id.h"
+#include "exchange/exchange.h"
+
+namespace ulysses {
+
+/// How the ranks of a communicator agree on new ones. Each proposes; the leader, which is the lowest rank that lives
+/// and is not left out, waits for all that live, makes the groups and tells every rank its place; the first rank of
+/// each group opens its rendezvous. When the leader dies the next one takes over. Steps and proof of agreement:
+/// docs/algorithms.md.
+class Regroup {
+ public:
+  struct Wish {
+    int color = 0, key = 0;          // ranks of one color go together, ordered by key, then by old rank
+    std::vector<int> excluded = {};  // ranks that are left out although they may live
+    bool toleratesLosses = false;    // whether to go on without ranks that were lost
+  };
+  struct Place {
+    int rank = -1, nRanks = 0;  // rank -1: in no group
+    UniqueId id;
+  };
+
+  /// `sequence`: which split or shrink of this communicator it is, from 1 on.
+  Regroup(Exchange& exchange, Path& path, Wish wish, uint64_t sequence, Deadline deadline);
+
+  /// This rank's place by the next decision. Throws Timeout naming who did not call, RemoteLost, Mismatch.
+  Place next();
+  /// While joining: throws RemoteLost when a rank was lost since next(), so that nobody waits for it.
+  void watch();
+  /// After joining failed: whether a rank was lost meanwhile, so that next() will give another place.
+  bool mayRetry();
+
+ private:
+  bool isOut(int rank) { return isExcluded(rank) || isLost(rank); }
+  bool isExcluded(int rank) const;
+  bool isLost(int rank);
+  std::string lossText();
+  std::ptrdiff_t countLost();
+  int leader();
+  std::vector<int> absent();
+  void awaitProposals();
+  std::optional<Assignment> awaitDecision(int from);
+  std::optional<UniqueId> awaitId(int head);
+  std::optional<Assignment> assignmentBy(int by);
+  std::vector<Assignment> decide();
+  std::vector<Assignment> refuse(Result result, const std::string& text) const;
+  bool idle(Waiter& waiter, const std::string& waitingFor);
+
+  Exchange& exchange_;
+  Path& path_;
+  Wish wish_;
+  uint64_t sequence_, stamp_;
+  Deadline deadline_;
+  int rank_, nRanks_;
+  std::vector<std::string> lost_;  // by rank: why, or ""
+  std::ptrdiff_t known_ = 0;       // how many of them next() took into account
+};
+
+}  // namespace ulysses
