@@ -180,8 +180,8 @@ bool Exchange::advanceAnnounced(Pending& head) {
 
 /// All ranks announced this operation. Each judges the same announcements by the same rules, so all agree.
 void Exchange::judge(Pending& head) {
-  if (judgePoison(head) || judgeAgreement(head)) return;
   try {
+    if (judgePoison(head) || judgeAgreement(head)) return;
     beginMoving(head);
   } catch (const std::exception& error) {
     revoke(Result::SystemError, prefix(head) + error.what());
