@@ -2,9 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/env.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdlib>
+#include <mutex>
+#include <numeric>
+#include <vector>
 
 #include "base/check.h"
+#include "base/log.h"
 
 namespace ulysses::env {
 namespace {
@@ -29,7 +36,44 @@ const Variable& find(const char* name) {
   raise(Result::InternalError, "environment variable {} is not in the table", name);
 }
 
+/// Read by tests and tools of this project.
+constexpr const char* kOthers[] = {"ULYSSES_TEST_CASES", "ULYSSES_TEST_SEED", "ULYSSES_PERF"};
+
+/// Insertions, deletions and exchanges of a letter that make one word of the other.
+size_t editDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0]++;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t exchanged = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, exchanged});
+    }
+  }
+  return row.back();
+}
+
 }  // namespace
+
+std::string unknownText(std::string_view name) {
+  if (!name.starts_with("ULYSSES_") || std::ranges::find(kOthers, name) != std::end(kOthers)) return "";
+  const auto distance = [&](const Variable& variable) { return editDistance(name, variable.name); };
+  const Variable& nearest = *std::ranges::min_element(kTable, {}, distance);
+  if (name == nearest.name) return "";
+  return formatText("environment variable {} is not known; is {} meant? docs/environment.md has them all", name,
+                    nearest.name);
+}
+
+void warnOfUnknown() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    for (char** entry = environ; entry && *entry; ++entry) {
+      const std::string_view line = *entry;
+      if (const std::string text = unknownText(line.substr(0, line.find('='))); !text.empty()) log::warn("{}", text);
+    }
+  });
+}
 
 std::span<const Variable> table() noexcept { return kTable; }
 

@@ -20,6 +20,7 @@ void pick(int64_t& value, const char* field, const char* variable, int64_t fallb
 
 void Settings::resolve(int nRanks) {
   constexpr int64_t kTenMinutes = 600'000;
+  env::warnOfUnknown();
   pick(timeoutMs, "timeout_ms", "ULYSSES_TIMEOUT_MS", kTenMinutes, 1, kLongestMs);
   pick(initTimeoutMs, "init_timeout_ms", "ULYSSES_INIT_TIMEOUT_MS", kTenMinutes, 1, kLongestMs);
   pick(stagingBytes, "staging_bytes", "ULYSSES_STAGING_BYTES", 1 << 20, 1 << 12, int64_t{1} << 32);

@@ -91,6 +91,14 @@ TEST_F(Env, TableIsCompleteAndItsNamesAreUnique) {
   EXPECT_NE(errorOf([] { env::integer("ULYSSES_NO_SUCH", 0, 0, 1); }).find("not in the table"), std::string::npos);
 }
 
+TEST(EnvNames, AMisspeltOneIsToldTheNearest) {
+  EXPECT_NE(env::unknownText("ULYSSES_TIMOUT_MS").find("is ULYSSES_TIMEOUT_MS meant?"), std::string::npos);
+  EXPECT_NE(env::unknownText("ULYSSES_DEBUGG").find("is ULYSSES_DEBUG meant?"), std::string::npos);
+  for (const env::Variable& variable : env::table()) EXPECT_EQ(env::unknownText(variable.name), "");
+  for (const char* foreign : {"PATH", "ULYSSES", "ulysses_debug", "ULYSSES_TEST_SEED"})
+    EXPECT_EQ(env::unknownText(foreign), "") << foreign;
+}
+
 TEST(DeadlineTest, PassesWithTime) {
   EXPECT_TRUE(Deadline().passed());
   EXPECT_EQ(Deadline().leftMs(100), 0);
