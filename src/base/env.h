@@ -27,7 +27,8 @@ int64_t integer(const char* name, int64_t fallback, int64_t low, int64_t high);
 /// The value of a text variable, or nullptr when unset or empty.
 const char* text(const char* name) noexcept;
 
-/// What is wrong with a variable's name: "" unless it begins with ULYSSES_ and is not known, then the nearest one that is.
+/// What is wrong with a variable's name: "" unless it begins with ULYSSES_ and is not known, then the nearest one that
+/// is.
 std::string unknownText(std::string_view name);
 
 /// Warns once of all such variables: a misspelt one has no effect, and nobody would know.

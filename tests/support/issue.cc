@@ -46,8 +46,8 @@ CallFailure waitAll(std::vector<Outstanding> outstanding, bool backward) {
   return {};
 }
 
-/// A program that polls has other work between its looks; here it naps when nothing came for a while. Linux 6.18 charges
-/// a thread a whole time slice for each sched_yield, so a dozen of threads that only yield starve one another.
+/// A program that polls has other work between its looks; here it naps when nothing came for a while. Linux 6.18
+/// charges a thread a whole time slice for each sched_yield, so a dozen of threads that only yield starve one another.
 void pauseBetweenLooks(int* idleLooks) {
   constexpr int kYields = 1000;
   if (++*idleLooks < kYields)
