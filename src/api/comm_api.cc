@@ -120,6 +120,11 @@ Result shrink(uint64_t id, const int* excluded, int nExcluded, ulyssesComm_t* ne
   return regroup(id, wish, newComm, config);
 }
 
+std::string lastErrorOf(uint64_t id) {
+  const HandleTable::Reference comm = HandleTable::instance().find(id);
+  return comm ? comm->lastError() : "not a communicator (any more)";
+}
+
 constexpr int64_t kAbortMs = 900;  // promised: within a second
 
 /// Destroy is for a communicator that nobody is using; abort is for one that somebody may be stuck in.
@@ -162,11 +167,8 @@ const char* ulyssesGetErrorString(ulyssesResult_t result) { return textOf(static
 const char* ulyssesGetLastError(ulyssesComm_t comm) {
   thread_local std::string text;
   try {
-    text = threadError();
-    if (comm == nullptr) return text.c_str();
-    const HandleTable::Reference found = HandleTable::instance().find(idOf(comm));
-    text = found ? found->lastError() : "not a communicator (any more)";
-    return text.c_str();
+    text = comm == nullptr ? threadError() : lastErrorOf(idOf(comm));
+    return text.c_str();  // NOLINT(clang-analyzer-cplusplus.InnerPointer): lives until this thread's next call
   } catch (...) {
     return "";
   }

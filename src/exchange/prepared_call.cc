@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <ranges>
 
 #include "base/hash.h"
 
@@ -49,9 +48,9 @@ PreparedCall::PreparedCall(Operation operation, const Geometry& geometry, std::s
     outputExtents_.push_back(extentOf("output", shape(plan_.destinationSide(), t),
                                       tensors[static_cast<size_t>(t)].output,
                                       sizeOf(tensors[static_cast<size_t>(t)].type)));
-  const auto sameLength = [&](int r) { return plan_.receivesFrom(r).size() == plan_.receivesFrom(0).size(); };
-  const auto ranks = std::views::iota(0, plan_.nRanks());
-  if (plan_.nRanks() > 1 && std::ranges::all_of(ranks, sameLength)) interleaved_.resize(plan_.receivesFrom(0).size());
+  bool sameLength = plan_.nRanks() > 1;
+  for (int r = 0; r < plan_.nRanks(); ++r) sameLength &= plan_.receivesFrom(r).size() == plan_.receivesFrom(0).size();
+  if (sameLength) interleaved_.resize(plan_.receivesFrom(0).size());
   fillRecord();
   callHash_ = hashOfAgreed(record_, plan_.geometry());
   strideHash_ = hashOfStrides(record_);

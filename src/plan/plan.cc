@@ -106,7 +106,8 @@ void Plan::buildSumUnits() {
   sumSources_.resize(static_cast<size_t>(next));
   forEachSummand([&](int peer, int32_t receive) {
     SumUnit& unit = sumUnits_[static_cast<size_t>(receives_[static_cast<size_t>(receive)].unit)];
-    sumSources_[static_cast<size_t>(unit.firstSource + unit.sourceCount++)] = {peer, receive};
+    const int32_t index = unit.firstSource + unit.sourceCount++;
+    sumSources_[static_cast<size_t>(index)] = {peer, receive};
   });
 }
 

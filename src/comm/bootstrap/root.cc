@@ -239,6 +239,7 @@ UniqueId openRendezvous(const std::string& interface) {
   std::vector<HostAddress> addresses = addressesOf(interface);
   addresses.resize(std::min(addresses.size(), std::size(id.endpoints)));
   std::vector<UniqueFd> listeners;
+  listeners.reserve(addresses.size());
   for (const HostAddress& address : addresses) listeners.push_back(listenAt(address, id.endpoints[listeners.size()]));
   std::thread([root = Root(std::move(listeners), id)]() mutable {
     try {
