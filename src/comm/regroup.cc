@@ -145,6 +145,9 @@ std::optional<Assignment> Regroup::assignmentBy(int by) {
   if (by != rank_) return awaitDecision(by);
   awaitProposals();
   const std::vector<Assignment> assignments = decide();
+  // Newer than whatever an earlier leader decided before it was lost: some ranks may have seen that.
+  for (int rank = 0; rank < nRanks_; ++rank)
+    if (const auto earlier = path_.decision(rank, stamp_ + 1)) stamp_ = earlier->second;
   path_.decide(assignments, ++stamp_);
   return assignments[static_cast<size_t>(rank_)];
 }
@@ -160,8 +163,10 @@ std::optional<UniqueId> Regroup::awaitId(int head) {
   Waiter waiter;
   for (;;) {
     if (const auto id = path_.offered(head, stamp_)) return std::bit_cast<UniqueId>(*id);
-    if (!idle(waiter, formatText("rank {} to open a rendezvous", head)) || !isLost(head)) continue;
-    if (path_.offered(head, stamp_)) continue;
+    if (!idle(waiter, formatText("rank {} to open a rendezvous", head))) continue;
+    // A leader that was lost may have been followed by one whose decision came while its own was read.
+    if (const int by = leader(); by != rank_ && path_.decision(by, stamp_ + 1)) return std::nullopt;
+    if (!isLost(head) || path_.offered(head, stamp_)) continue;
     if (!wish_.toleratesLosses) raise(Result::RemoteLost, "{}: {}", exchange_.identity().name, lossText());
     return std::nullopt;
   }
