@@ -56,6 +56,12 @@ TEST(Bootstrap, AnotherLibraryVersion) {
   expectAllFail(joinAll(id, {infoOf(0, 2), other}), "use one version everywhere");
 }
 
+TEST(Bootstrap, WhoComesLateIsToldToo) {
+  const UniqueId id = openRendezvous(kLoopback);
+  expectAllFail(joinAll(id, {infoOf(0, 3), infoOf(0, 3)}), "rank 0 was given twice");
+  expectAllFail(joinAll(id, {infoOf(1, 3)}), "rank 0 was given twice");
+}
+
 TEST(Bootstrap, AMissingRankIsNamed) {
   const UniqueId id = openRendezvous(kLoopback);
   const auto outcomes = joinAll(id, {infoOf(0, 4, 500), infoOf(2, 4, 500)});

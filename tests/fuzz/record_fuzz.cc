@@ -53,7 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static std::uint64_t hash = 1;
   PreparedCall& call = size > 0 && data[0] % 2 ? *gather : *scatter;
   CallRecord record = call.record();
-  std::memcpy(&record, data, std::min(size, sizeof record));
+  if (size > 0) std::memcpy(&record, data, std::min(size, sizeof record));
   (void)textFrom(record.poisonText);
   try {
     call.bind(kPeer, hash += 2, record);

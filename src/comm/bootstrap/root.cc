@@ -62,7 +62,7 @@ class Root {
   void run() {
     Deadline deadline = Deadline::inMs(kIdleMs);
     while (!finished_) {
-      if (deadline.passed()) return joined_ == 0 ? void() : answerAll(Result::Timeout, missingText());
+      if (deadline.passed()) return joined_ == 0 || failed_ ? void() : fail(Result::Timeout, missingText());
       pollOnce(deadline);
       if (joined_ > 0 && !deadlineSet_) {
         deadlineSet_ = true;
@@ -130,15 +130,22 @@ class Root {
   void loseMember(Connection& c) {
     const RankInfo info = c.guest.info();
     c.socket.reset();
-    answerAll(Result::RemoteLost, formatText("rank {} (host {}, pid {}) left while the communicator was being made",
-                                             info.rank, info.host, info.pid));
+    if (failed_) return;  // it has its answer
+    fail(Result::RemoteLost, formatText("rank {} (host {}, pid {}) left while the communicator was being made",
+                                        info.rank, info.host, info.pid));
   }
 
   void join(Connection& c) {
     c.joined = true;
     ++joined_;
-    if (const auto problem = problemWith(c)) return answerAll(Result::InvalidArgument, *problem);
-    if (joined_ == c.guest.info().nRanks) answerAll(Result::Success, "");
+    if (failed_) {
+      answer(c, {});
+    } else if (const auto problem = problemWith(c)) {
+      fail(Result::InvalidArgument, *problem);
+    } else if (joined_ == c.guest.info().nRanks) {
+      succeed();
+    }
+    if (failed_ && joined_ >= nRanks_) finished_ = true;
   }
 
   std::optional<std::string> problemWith(const Connection& c) const {
@@ -185,35 +192,51 @@ class Root {
         joined_, nRanks, missing);
   }
 
-  void answerAll(Result result, const std::string& text) {
-    Welcome welcome;
-    welcome.result = static_cast<int32_t>(result);
-    copyText(welcome.text, text);
-    std::vector<RankInfo> table;
-    if (result == Result::Success) {
-      table.resize(static_cast<size_t>(joined_));
-      for (const Connection& c : connections_)
-        if (c.joined) table[static_cast<size_t>(c.guest.info().rank)] = c.guest.info();
-      welcome.nRanks = joined_;
-      welcome.infoBytes = sizeof(RankInfo);
-      welcome.meshNonce = freshNonce();
-    }
-    const Bytes records = std::as_bytes(std::span(table));
-    for (const Connection& c : connections_) {
-      if (!c.joined || !c.socket) continue;
-      welcome.proof = c.guest.welcomeProof(welcome, records);
-      sendAll(c.socket.get(), bytesOf(welcome));
-      sendAll(c.socket.get(), records);
-    }
+  void succeed() {
+    std::vector<RankInfo> table(static_cast<size_t>(joined_));
+    for (const Connection& c : connections_)
+      if (c.joined) table[static_cast<size_t>(c.guest.info().rank)] = c.guest.info();
+    welcome_.nRanks = joined_;
+    welcome_.infoBytes = sizeof(RankInfo);
+    welcome_.meshNonce = freshNonce();
+    for (const Connection& c : connections_) answer(c, std::as_bytes(std::span(table)));
     finished_ = true;
+  }
+
+  /// All ranks are told, those too that have not come yet: this goes on until as many came as there are, or the
+  /// deadline.
+  void fail(Result result, const std::string& text) {
+    failed_ = true;
+    nRanks_ = result == Result::Timeout ? 0 : expectedRanks();
+    welcome_.result = static_cast<int32_t>(result);
+    copyText(welcome_.text, text);
+    for (const Connection& c : connections_) answer(c, {});
+    finished_ = joined_ >= nRanks_;
+  }
+
+  void answer(const Connection& c, Bytes records) {
+    if (!c.joined || !c.socket) return;
+    Welcome welcome = welcome_;
+    welcome.proof = c.guest.welcomeProof(welcome, records);
+    sendAll(c.socket.get(), bytesOf(welcome));
+    sendAll(c.socket.get(), records);
+  }
+
+  /// The most that any rank which joined expects; 0 when none of our version did.
+  int expectedRanks() const {
+    int most = 0;
+    for (const Connection& c : connections_)
+      if (c.joined) most = std::max(most, c.guest.info().nRanks);
+    return most;
   }
 
   std::vector<UniqueFd> listeners_;
   UniqueId id_;
   std::vector<Connection> connections_;
   std::vector<pollfd> polls_;
-  int joined_ = 0;
-  bool finished_ = false, deadlineSet_ = false;
+  Welcome welcome_;  // but for its proof
+  int joined_ = 0, nRanks_ = 0;
+  bool failed_ = false, finished_ = false, deadlineSet_ = false;
 };
 
 /// Listens at a port of the kernel's choice and puts it into `endpoint`.
