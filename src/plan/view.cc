@@ -13,7 +13,10 @@ View viewOf(const Box& box, Side side, const Geometry& geometry, const TensorSpe
   View view;
   view.offset = (token * strides.sequence + group * strides.group + head * strides.head) * bytes;
   view.n = {box.tokens, geometry.batch, box.groups, box.heads};
-  view.stride = {strides.sequence * bytes, strides.batch * bytes, strides.group * bytes, strides.head * bytes};
+  // A stride that is never stepped along may be anything, also what does not fit in bytes.
+  const auto step = [&](int64_t n, int64_t stride) { return n > 1 ? stride * bytes : 0; };
+  view.stride = {step(box.tokens, strides.sequence), step(geometry.batch, strides.batch),
+                 step(box.groups, strides.group), step(box.heads, strides.head)};
   view.runBytes = tensor.rowBytes();
   return view;
 }
