@@ -232,6 +232,7 @@ bool Exchange::judgeAgreement(Pending& head) {
     const int peer = peerAt(i);
     head.call->bind(peer, announcements_[static_cast<size_t>(peer)].strideHash, path(peer).record(peer, head.sequence));
   }
+  head.call->findInterleaved();
   return false;
 }
 

@@ -99,7 +99,6 @@ void PreparedCall::bind(int peer, uint64_t strideHash, const CallRecord& record)
   }
   plan_.bindSource(peer, std::span(strides_).subspan(first, plan_.tensors().size()), copies_);
   boundHash_[static_cast<size_t>(peer)] = strideHash;
-  findInterleaved();
 }
 
 void PreparedCall::findInterleaved() {

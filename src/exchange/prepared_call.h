@@ -31,6 +31,8 @@ class PreparedCall {
   bool isBound(int peer, uint64_t strideHash) const { return boundHash_[static_cast<size_t>(peer)] == strideHash; }
   /// Learns a peer's input strides when they are not those of last time. Allocates nothing.
   void bind(int peer, uint64_t strideHash, const CallRecord& record);
+  /// After peers were bound: which copies are to be made row by row. Once for all of them, as it looks at all.
+  void findInterleaved();
   const Extent& peerExtent(int peer, int tensor) const {
     return extents_[static_cast<size_t>(peer) * plan_.tensors().size() + static_cast<size_t>(tensor)];
   }
@@ -52,7 +54,6 @@ class PreparedCall {
 
  private:
   void fillRecord();
-  void findInterleaved();
   bool meetInRows(size_t place) const;
 
   Plan plan_;
