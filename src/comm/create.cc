@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/fault_point.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "comm/communicator.h"
@@ -42,6 +43,7 @@ std::shared_ptr<Mapping> shareBoard(int rank, int nRanks, const Settings& settin
                                     const std::vector<std::unique_ptr<ShmPeer>>& peers, Deadline deadline) {
   if (rank == 0) {
     const UniqueFd fd = makeBoard(nRanks, settings);
+    faultPoint("init.board_made");
     const FdMessage message{.kind = FdMessage::Kind::Board, .bytes = Board::bytesFor(nRanks)};
     for (int peer = 1; peer < nRanks; ++peer)
       if (sendMessage(peers[static_cast<size_t>(peer)]->socket(), message, fd.get(), deadline) != Result::Success)
@@ -90,10 +92,13 @@ std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRank
   const Deadline deadline = Deadline::inMs(settings.initTimeoutMs + kGraceMs);
   const HostId host = thisHost();
   MeshListener listener;
+  faultPoint("init.listening");
   const RankInfo own = ownInfo(rank, nRanks, settings, host, listener.name());
   const Membership membership = joinRendezvous(id, own, deadline, watch);
+  faultPoint("init.joined");
   requireOneHost(membership);
   auto peers = listener.connect(membership, rank, deadline);
+  faultPoint("init.connected");
   std::unique_ptr<Path> path;
   if (nRanks > 1) {
     auto board = shareBoard(rank, nRanks, settings, peers, deadline);

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "base/check.h"
+#include "base/fault_point.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "comm/bootstrap/rendezvous.h"
@@ -42,6 +43,7 @@ Regroup::Regroup(Exchange& exchange, Path& path, Wish wish, uint64_t sequence, D
       nRanks_(exchange.identity().nRanks),
       lost_(static_cast<size_t>(nRanks_)) {
   path_.propose({sequence_, wish_.color, wish_.key, hashOf(wish_.excluded)});
+  faultPoint("regroup.proposed");
 }
 
 bool Regroup::isExcluded(int rank) const { return std::ranges::find(wish_.excluded, rank) != wish_.excluded.end(); }
@@ -148,7 +150,9 @@ std::optional<Assignment> Regroup::assignmentBy(int by) {
   // Newer than whatever an earlier leader decided before it was lost: some ranks may have seen that.
   for (int rank = 0; rank < nRanks_; ++rank)
     if (const auto earlier = path_.decision(rank, stamp_ + 1)) stamp_ = earlier->second;
+  faultPoint("regroup.deciding");
   path_.decide(assignments, ++stamp_);
+  faultPoint("regroup.decided");
   return assignments[static_cast<size_t>(rank_)];
 }
 
@@ -158,6 +162,7 @@ std::optional<UniqueId> Regroup::awaitId(int head) {
   if (head == rank_) {
     const UniqueId id = openRendezvous("127.0.0.1");
     path_.offer(std::bit_cast<IdBytes>(id), stamp_);
+    faultPoint("regroup.offered");
     return id;
   }
   Waiter waiter;

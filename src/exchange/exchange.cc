@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/fault_point.h"
 #include "base/text.h"
 #include "exchange/mismatch.h"
 
@@ -55,6 +56,7 @@ Result Exchange::claimSlot(Deadline deadline) {
 }
 
 Result Exchange::announce(Pending& pending, const Posting& posting) {
+  faultPoint("op.announcing");
   for (Path* each : distinctPaths_) {
     const Result sent = each->publish(posting, pending.deadline);
     if (sent == Result::Success) continue;
@@ -114,6 +116,7 @@ Result Exchange::start(PreparedCall& call, const TensorMemory& memory, Deadline 
                         .queryHeads = g.queryHeads,
                         .tensors = std::span(pending.refs).first(static_cast<size_t>(call.nTensors()))};
   if (const Result sent = announce(pending, posting); sent != Result::Success) return sent;
+  faultPoint("op.announced");
   pending.state = Pending::State::Announced;
   ++call.pins;
   *sequence = next_++;
@@ -237,6 +240,7 @@ bool Exchange::judgeAgreement(Pending& head) {
 }
 
 void Exchange::beginMoving(Pending& head) {
+  faultPoint("op.agreed");
   for (int peer = 0; peer < identity_.nRanks; ++peer)
     peerRefs_[static_cast<size_t>(peer)] =
         peer == identity_.rank ? head.refs : announcements_[static_cast<size_t>(peer)].tensors;
@@ -247,6 +251,7 @@ void Exchange::beginMoving(Pending& head) {
 bool Exchange::advanceMoving(Pending& head) {
   const bool moved = mover_.step();
   if (!mover_.done()) return moved;
+  faultPoint("op.moved");
   if (head.store == kernels::Store::Streaming) kernels::fence();
   finish(head, Result::Success);
   return true;
@@ -271,6 +276,7 @@ bool Exchange::advanceClosing(Pending& head) {
     failAll();
     return true;
   }
+  faultPoint("op.closed");
   complete(head);
   return true;
 }

@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include "base/check.h"
+#include "base/fault_point.h"
 #include "base/text.h"
 #include "comm/bootstrap/interface.h"
 #include "comm/bootstrap/wire.h"
@@ -104,6 +105,7 @@ Session shakeHands(Line& line, const UniqueId& id, const RankInfo& own) {
   fillRandom(hello.nonce.data(), hello.nonce.size());
   line.send(hello);
   session.rank = hello.nonce;
+  faultPoint("join.hello_sent");
   const Challenge challenge = line.receive<Challenge>();
   session.root = challenge.nonce;
   if (challenge.otherId)
@@ -118,6 +120,7 @@ Session shakeHands(Line& line, const UniqueId& id, const RankInfo& own) {
   introduction.infoBytes = sizeof own;
   introduction.proof = session.rankProof(bytesOf(own));
   line.send(introduction);
+  faultPoint("join.half_introduced");
   line.send(own);
   return session;
 }
