@@ -54,7 +54,8 @@ typedef enum {
   ulyssesSystemError = 9,      // a system call failed; the text names it and its errno
   ulyssesNotSupported = 10,    // legal, but not built or not possible here
   ulyssesInternalError = 11,   // a bug of this library
-  ulyssesInProgress = 12       // from ulyssesCommGetAsyncError only: operations are outstanding
+  ulyssesInProgress = 12,      // from ulyssesCommGetAsyncError only: operations are outstanding
+  ulyssesCorrupted = 13        // with ULYSSES_VERIFY: bytes arrived that are not those which were announced
 } ulyssesResult_t;
 
 typedef struct ulyssesComm* ulyssesComm_t;  // opaque handle; never dereferenced by the library
@@ -327,9 +328,9 @@ ULYSSES_API ulyssesResult_t ulyssesExplain(ulyssesOp_t op, const ulyssesGeometry
 // tensors. All ranks call the same collectives in the same order; a difference is detected before anything moves and is
 // ulyssesMismatch at every rank.
 // Errors and the state after: InvalidArgument (usable; peers get RemoteInvalid), InvalidUsage (usable), Mismatch
-// (usable), RemoteInvalid (usable), Timeout, RemoteLost (revoked: destroy it), Aborted. Outputs are undefined after an
-// error; nothing outside them is ever written.
-// Source: DeepSpeed-Ulysses, arXiv 2309.14509 section 3; KV replication as in ALST, arXiv 2506.13996 section 3.2.
+// (usable), RemoteInvalid (usable), Timeout, RemoteLost (revoked: destroy it), Corrupted (revoked), Aborted. Outputs
+// are undefined after an error; nothing outside them is ever written. Source: DeepSpeed-Ulysses, arXiv 2309.14509
+// section 3; KV replication as in ALST, arXiv 2506.13996 section 3.2.
 ULYSSES_API ulyssesResult_t ulyssesScatterHeads(const ulyssesGeometry_t* geometry, const ulyssesTensor_t* tensors,
                                                 int nTensors, ulyssesComm_t comm, void* stream);
 

@@ -26,6 +26,8 @@ constexpr Variable kTable[] = {
      "window per rank for tensors in private memory; rank 0's value holds for the group"},
     {"ULYSSES_PLAN_CACHE", "64", "1 .. 65536", "plans a communicator keeps, least recently used dropped"},
     {"ULYSSES_PROGRESS_THREAD", "0", "0, 1", "1: a thread of the library moves started operations along"},
+    {"ULYSSES_VERIFY", "0", "0, 1",
+     "1: every rank checks what arrived against hashes of what was announced; rank 0's value holds for the group"},
     {"ULYSSES_STREAM_BYTES", "from the caches", "0 .. 2^62",
      "a rank that receives more than this in one exchange stores around the cache (non-temporal)"},
 };

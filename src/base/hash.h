@@ -14,4 +14,15 @@ inline uint64_t hashBytes(const void* data, size_t bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(data, bytes, seed);
 }
 
+/// The same of bytes that come in pieces.
+class HashStream {
+ public:
+  HashStream() noexcept { XXH3_64bits_reset(&state_); }
+  void add(const void* data, size_t bytes) noexcept { XXH3_64bits_update(&state_, data, bytes); }
+  uint64_t value() const noexcept { return XXH3_64bits_digest(&state_); }
+
+ private:
+  XXH3_state_t state_;
+};
+
 }  // namespace ulysses

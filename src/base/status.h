@@ -22,7 +22,8 @@ namespace ulysses {
   X(SystemError, 9, "system call failed")                  \
   X(NotSupported, 10, "not supported")                     \
   X(InternalError, 11, "internal error, please report it") \
-  X(InProgress, 12, "operations are in progress")
+  X(InProgress, 12, "operations are in progress")          \
+  X(Corrupted, 13, "bytes were damaged on their way")
 
 /// Values are those of ulyssesResult_t (static_assert in api/translate.h). The data path returns it; set-up throws
 /// Error.

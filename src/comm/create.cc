@@ -3,6 +3,7 @@
 //
 // How communicators come to be.
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -27,28 +28,42 @@ std::string nameFor(const Settings& settings, uint64_t tag) {
   return settings.name.empty() ? formatText("{:08x}", tag & 0xffffffff) : settings.name.substr(0, kLongestName);
 }
 
-UniqueFd makeBoard(int nRanks, const Settings& settings) {
-  UniqueFd fd = createMemfd("ulysses-board", Board::bytesFor(nRanks));
-  const Mapping mapping(fd.get(), 0, Board::bytesFor(nRanks), PROT_READ | PROT_WRITE);
-  Board::format(mapping.data(), {nRanks, settings.stagingBytes});
-  return fd;
+/// A board's file and how long it is.
+struct BoardFile {
+  UniqueFd fd;
+  size_t bytes;
+};
+
+BoardFile makeBoard(int nRanks, const Settings& settings) {
+  const Board::Options options{nRanks, settings.stagingBytes, settings.verify};
+  BoardFile file{createMemfd("ulysses-board", Board::bytesFor(options)), Board::bytesFor(options)};
+  const Mapping mapping(file.fd.get(), 0, file.bytes, PROT_READ | PROT_WRITE);
+  Board::format(mapping.data(), options);
+  return file;
 }
 
-std::shared_ptr<Mapping> mapBoard(const UniqueFd& fd, int nRanks) {
-  return std::make_shared<Mapping>(fd.get(), 0, Board::bytesFor(nRanks), PROT_READ | PROT_WRITE);
+std::shared_ptr<Mapping> mapBoard(const BoardFile& file) {
+  return std::make_shared<Mapping>(file.fd.get(), 0, file.bytes, PROT_READ | PROT_WRITE);
+}
+
+/// That of rank 0, whose options hold for the group; as long as its file is, whatever the message says.
+std::shared_ptr<Mapping> mapBoardOfRoot(ReceivedMessage&& received) {
+  struct stat file {};
+  if (fstat(received.fd.get(), &file) != 0) raiseErrno("fstat of the board");
+  return mapBoard({std::move(received.fd), static_cast<size_t>(file.st_size)});
 }
 
 /// Rank 0 makes the board and hands it to the others over the mesh.
 std::shared_ptr<Mapping> shareBoard(int rank, int nRanks, const Settings& settings,
                                     const std::vector<std::unique_ptr<ShmPeer>>& peers, Deadline deadline) {
   if (rank == 0) {
-    const UniqueFd fd = makeBoard(nRanks, settings);
+    const BoardFile file = makeBoard(nRanks, settings);
     faultPoint("init.board_made");
-    const FdMessage message{.kind = FdMessage::Kind::Board, .bytes = Board::bytesFor(nRanks)};
+    const FdMessage message{.kind = FdMessage::Kind::Board, .bytes = file.bytes};
     for (int peer = 1; peer < nRanks; ++peer)
-      if (sendMessage(peers[static_cast<size_t>(peer)]->socket(), message, fd.get(), deadline) != Result::Success)
+      if (sendMessage(peers[static_cast<size_t>(peer)]->socket(), message, file.fd.get(), deadline) != Result::Success)
         raise(Result::RemoteLost, "rank {} left while the communicator was being made", peer);
-    return mapBoard(fd, nRanks);
+    return mapBoard(file);
   }
   auto received = receiveMessage(peers[0]->socket(), deadline);
   if (!received || !received->fd || received->message.kind != FdMessage::Kind::Board)
@@ -56,7 +71,7 @@ std::shared_ptr<Mapping> shareBoard(int rank, int nRanks, const Settings& settin
           "rank 0 (pid {}) did not share its board: it left or failed while the communicator was being made; see its "
           "error",
           peers[0]->pid());
-  return mapBoard(received->fd, nRanks);
+  return mapBoardOfRoot(std::move(*received));
 }
 
 RankInfo ownInfo(int rank, int nRanks, const Settings& settings, const HostId& host, const std::string& meshName) {
@@ -131,7 +146,7 @@ std::vector<std::unique_ptr<Communicator>> Communicator::createAll(int nRanks, S
   const HostId host = thisHost();
   uint64_t tag = 0;
   fillRandom(&tag, sizeof tag);
-  const auto board = nRanks > 1 ? mapBoard(makeBoard(nRanks, settings), nRanks) : nullptr;
+  const auto board = nRanks > 1 ? mapBoard(makeBoard(nRanks, settings)) : nullptr;
   std::vector<std::unique_ptr<Communicator>> comms;
   for (int rank = 0; rank < nRanks; ++rank) {
     Identity identity{host.name, getpid(), rank, nRanks, nameFor(settings, tag)};

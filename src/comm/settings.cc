@@ -28,6 +28,7 @@ void Settings::resolve(int nRanks) {
   pick(plans, "plan_cache_size", "ULYSSES_PLAN_CACHE", 64, 1, 1 << 16);
   planCacheSize = static_cast<int>(plans);
   progressThread = progressThread || env::integer("ULYSSES_PROGRESS_THREAD", 0, 0, 1) == 1;
+  verify = env::integer("ULYSSES_VERIFY", 0, 0, 1) == 1;
   const int ranksPerCore = (nRanks + coresOfHost() - 1) / coresOfHost();
   const int64_t fromCaches = env::text("ULYSSES_STREAM_BYTES") ? 0 : defaultStreamBytes(cacheSizes(), ranksPerCore);
   streamBytes = env::integer("ULYSSES_STREAM_BYTES", fromCaches, 0, int64_t{1} << 62);

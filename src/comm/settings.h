@@ -13,6 +13,7 @@ struct Settings {
   int64_t stagingBytes = 0;
   int planCacheSize = 0;
   bool progressThread = false;
+  bool verify = false;  // hash what is sent and what arrived
   int64_t streamBytes = 0;
   uint32_t libraryVersion = 0;  // all ranks must run the same
   std::string name;             // empty: derived from the unique id

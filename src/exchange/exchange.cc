@@ -22,6 +22,9 @@ Exchange::Exchange(Identity identity, std::span<Path* const> paths, int64_t stre
   for (Path* each : paths_)
     if (each && std::find(distinctPaths_.begin(), distinctPaths_.end(), each) == distinctPaths_.end())
       distinctPaths_.push_back(each);
+  if (distinctPaths_.empty() || !distinctPaths_.front()->verifies()) return;
+  summandHashes_ = std::make_unique<SummandHashes>(identity_.nRanks);
+  mover_.hashSummandsInto(summandHashes_.get());
 }
 
 /// The ring's next slot must be free here, and its announcement read by every peer, before it is written again. Only
@@ -103,6 +106,7 @@ Result Exchange::start(PreparedCall& call, const TensorMemory& memory, Deadline 
   pending.store = call.plan().bytesReceived() > streamBytes_ ? kernels::Store::Streaming : kernels::Store::Cached;
   try {
     describeTensors(pending);
+    if (summandHashes_) sealInputs(call, pending.memory.input, pending.seals);
   } catch (const Error& error) {
     return poison(pending.operation, error.result(), error.what(), deadline);
   }
@@ -114,7 +118,8 @@ Result Exchange::start(PreparedCall& call, const TensorMemory& memory, Deadline 
                         .record = &call.record(),
                         .tokens = g.tokens,
                         .queryHeads = g.queryHeads,
-                        .tensors = std::span(pending.refs).first(static_cast<size_t>(call.nTensors()))};
+                        .tensors = std::span(pending.refs).first(static_cast<size_t>(call.nTensors())),
+                        .seals = pending.seals};
   if (const Result sent = announce(pending, posting); sent != Result::Success) return sent;
   faultPoint("op.announced");
   pending.state = Pending::State::Announced;
@@ -244,6 +249,7 @@ void Exchange::beginMoving(Pending& head) {
   for (int peer = 0; peer < identity_.nRanks; ++peer)
     peerRefs_[static_cast<size_t>(peer)] =
         peer == identity_.rank ? head.refs : announcements_[static_cast<size_t>(peer)].tensors;
+  if (summandHashes_) summandHashes_->reset(head.call->plan().receives().size());
   mover_.begin(head, peerRefs_);
   head.state = Pending::State::Moving;
 }
@@ -253,7 +259,21 @@ bool Exchange::advanceMoving(Pending& head) {
   if (!mover_.done()) return moved;
   faultPoint("op.moved");
   if (head.store == kernels::Store::Streaming) kernels::fence();
-  finish(head, Result::Success);
+  if (!summandHashes_ || isSealed(head)) finish(head, Result::Success);
+  return true;
+}
+
+/// Whether what arrived is what was announced; else the communicator is over: who knows what else is wrong.
+bool Exchange::isSealed(const Pending& head) {
+  for (int peer = 0; peer < identity_.nRanks; ++peer) {
+    const size_t p = static_cast<size_t>(peer);
+    const uint64_t* seals = peer == identity_.rank ? head.seals.data() + p * kSeals : announcements_[p].seals;
+    const auto damage = damageFrom(peer, seals, head, mover_, *summandHashes_);
+    if (!damage) continue;
+    revoke(Result::Corrupted, prefix(head) + *damage);
+    failAll();
+    return false;
+  }
   return true;
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <array>
+#include <memory>
 #include <string>
 
 #include "exchange/mover.h"
@@ -68,6 +69,7 @@ class Exchange {
   void describeTensors(Pending& pending);
   bool advanceAnnounced(Pending& head);
   bool advanceMoving(Pending& head);
+  bool isSealed(const Pending& head);
   bool advanceClosing(Pending& head);
   void judge(Pending& head);
   bool judgePoison(Pending& head);
@@ -89,6 +91,7 @@ class Exchange {
   int64_t streamBytes_;
   bool ownCores_;
   Mover mover_;
+  std::unique_ptr<SummandHashes> summandHashes_;  // null: ranks do not verify
   std::array<Pending, kMaxOutstanding> ring_;
   uint64_t oldest_ = 1, next_ = 1;           // [oldest_, next_) are not done
   int arrived_ = 0;                          // of the head: peers whose announcement came, from the next rank on

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exchange/mover.h"
 
+#include "base/fault_point.h"
+
 namespace ulysses {
 
 Mover::Mover(int rank, std::span<Path* const> paths)
@@ -90,6 +92,7 @@ void Mover::copyFrom(int peer) {
           {dst + dstOffset, copy.dstStride[3], src + srcOffset, copy.srcStride[3], copy.n[3], copy.runBytes},
           operation_->store);
     });
+    if (faultPoint("copy.made")) operation_->memory.output[copy.tensor][copy.dstOffset] ^= std::byte{1};  // fail: so
   }
 }
 

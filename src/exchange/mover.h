@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "exchange/pending.h"
+#include "exchange/seal.h"
 #include "exchange/stage.h"
 #include "path/path.h"
 
@@ -19,6 +20,10 @@ class Mover {
   void begin(Pending& operation, std::span<const TensorRef* const> refs);
   /// Does a bounded piece of work; false when there was nothing to do for now.
   bool step();
+  /// A peer's tensor, or null when it comes in chunks; of the operation that moves.
+  const std::byte* inPlace(int peer, int tensor) const { return isStaged(peer, tensor) ? nullptr : base(peer, tensor); }
+  /// Hashes what chunks bring for sums, for the check at the end; null: none wanted.
+  void hashSummandsInto(SummandHashes* hashes) { summandHashes_ = hashes; }
   bool done() const { return nextDirect_ == nRanks_ && openSums_ == 0 && openSends_ == 0 && openReceives_ == 0; }
 
  private:
@@ -54,6 +59,7 @@ class Mover {
   void pack(const Box& box, const StagePiece& piece, std::byte* to);
   void unpack(const Box& box, const StagePiece& piece, const std::byte* from);
   bool sumStaged(const SumUnit& unit, const StagePiece& piece);
+  void hashSummands(const SumUnit& unit, const StagePiece& piece);
   bool allStagedAt(const SumUnit& unit, const StagePiece& piece);
   void findSummands(const SumUnit& unit, int64_t firstRowInChunks);
   void sumRows(const SumUnit& unit, int64_t rowBegin, int64_t rowEnd);
@@ -75,6 +81,7 @@ class Mover {
   std::vector<Summand> summands_;             // [nRanks] scratch of one sum
   std::vector<kernels::SourceRows> sources_;  // [nRanks] scratch of one kernel call
   std::vector<kernels::RowPiece> pieces_;     // [nRanks] likewise
+  SummandHashes* summandHashes_ = nullptr;
   size_t nextMerged_ = 0;
   int nextDirect_ = 0, openSends_ = 0, openReceives_ = 0;
   int64_t nextSum_ = 0, openSums_ = 0;

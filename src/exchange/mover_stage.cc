@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The part of the mover that packs, unpacks and sums chunks.
+#include "base/fault_point.h"
 #include "exchange/mover.h"
 
 namespace ulysses {
@@ -41,6 +42,7 @@ void Mover::pack(const Box& box, const StagePiece& piece, std::byte* to) {
                  kernels::copyRows({to, bytes, from + offset, stride, rows, bytes}, kernels::Store::Cached);
                  to += rows * bytes;
                });
+  if (faultPoint("stage.packed")) *--to ^= std::byte{1};  // fail: a bit is damaged on its way
 }
 
 void Mover::unpack(const Box& box, const StagePiece& piece, const std::byte* from) {
@@ -120,9 +122,21 @@ bool Mover::allStagedAt(const SumUnit& unit, const StagePiece& piece) {
   return true;
 }
 
+void Mover::hashSummands(const SumUnit& unit, const StagePiece& piece) {
+  const int64_t rowBytes = call_->plan().tensors()[static_cast<size_t>(unit.box.tensor)].rowBytes();
+  for (const SumSource& source : call_->plan().sumSources(unit)) {
+    if (!isStaged(source.rank, unit.box.tensor)) continue;
+    const std::byte* rows =
+        receives_[static_cast<size_t>(source.rank)].chunk.data() + peekReceive(source.rank)->chunkOffset;
+    summandHashes_->add(source, rows, (piece.rowEnd - piece.rowBegin) * rowBytes,
+                        piece.rowEnd == unit.box.rows(call_->plan().geometry().batch));
+  }
+}
+
 bool Mover::sumStaged(const SumUnit& unit, const StagePiece& piece) {
   if (!allStagedAt(unit, piece)) return false;
   findSummands(unit, piece.rowBegin);
+  if (summandHashes_) hashSummands(unit, piece);
   sumRows(unit, piece.rowBegin, piece.rowEnd);
   for (const SumSource& source : call_->plan().sumSources(unit))
     if (isStaged(source.rank, unit.box.tensor)) advanceReceive(source.rank, *peekReceive(source.rank));

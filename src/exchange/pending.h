@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -34,6 +35,7 @@ struct Pending {
   Deadline deadline;
   TensorMemory memory{};
   TensorRef refs[kMaxTensors];
+  std::vector<uint64_t> seals;  // [nRanks][kSeals] of what each rank gets, when ranks verify
   kernels::Store store = kernels::Store::Cached;
   bool abandoned = false;  // nobody will collect the result
 };

@@ -26,39 +26,44 @@ struct Board::Header {
   uint32_t wireVersion;
   int32_t nRanks;
   int64_t stagingBytes;
+  int32_t verify;
   alignas(64) std::atomic<uint32_t> sleepers;
   alignas(64) std::atomic<uint32_t> causeState;
   Cause cause;
 };
 
-size_t Board::slotBytes(int nRanks) {
-  const size_t bytes = sizeof(Slot) + 2 * static_cast<size_t>(nRanks) * sizeof(int64_t);
+size_t Board::slotBytes(const Options& options) {
+  const size_t perRank = (2 + (options.verify ? kSeals : 0)) * sizeof(int64_t);
+  const size_t bytes = sizeof(Slot) + static_cast<size_t>(options.nRanks) * perRank;
   return (bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
 }
 
-size_t Board::bytesFor(int nRanks) {
+size_t Board::bytesFor(const Options& options) {
   const size_t bytes =
-      sizeof(Header) + static_cast<size_t>(lineCount(nRanks)) * kLineBytes +
-      static_cast<size_t>(nRanks) * (kMaxOutstanding * slotBytes(nRanks) + sizeof(Wish) + sizeof(Verdict));
+      sizeof(Header) + static_cast<size_t>(lineCount(options.nRanks)) * kLineBytes +
+      static_cast<size_t>(options.nRanks) * (kMaxOutstanding * slotBytes(options) + sizeof(Wish) + sizeof(Verdict));
   return (bytes + 4095) / 4096 * 4096;
 }
 
 void Board::format(std::byte* data, const Options& options) {
-  std::memset(data, 0, bytesFor(options.nRanks));
+  std::memset(data, 0, bytesFor(options));
   Header* header = new (data) Header{};
   header->wireVersion = kWireVersion;
   header->nRanks = options.nRanks;
   header->stagingBytes = options.stagingBytes;
+  header->verify = options.verify;
   header->magic = kMagic;
 }
 
 Board::Board(std::byte* data, size_t bytes) : data_(data), nRanks_(0), slotBytes_(0) {
   const Header& h = header();
+  const Options options{h.nRanks, h.stagingBytes, h.verify != 0};
   if (bytes < sizeof(Header) || h.magic != kMagic || h.wireVersion != kWireVersion || h.nRanks < 1 ||
-      bytesFor(h.nRanks) > bytes)
+      bytesFor(options) > bytes)
     raise(Result::InternalError, "board of {} bytes is not of this library's version", bytes);
   nRanks_ = h.nRanks;
-  slotBytes_ = slotBytes(nRanks_);
+  verifies_ = options.verify;
+  slotBytes_ = slotBytes(options);
   lines_ = data_ + sizeof(Header);
   slots_ = lines_ + static_cast<size_t>(lineCount(nRanks_)) * kLineBytes;
   wishes_ = slots_ + static_cast<size_t>(nRanks_) * kMaxOutstanding * slotBytes_;

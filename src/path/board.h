@@ -20,8 +20,9 @@ class Board {
   struct Options {
     int32_t nRanks;
     int64_t stagingBytes;
+    bool verify = false;
   };
-  static size_t bytesFor(int nRanks);
+  static size_t bytesFor(const Options& options);
   /// Writes a fresh board; its creator only, before any peer maps it.
   static void format(std::byte* data, const Options& options);
   /// A view over a formatted board. Throws InternalError when it is not one of this version and size.
@@ -29,6 +30,7 @@ class Board {
 
   int nRanks() const noexcept { return nRanks_; }
   int64_t stagingBytes() const noexcept;
+  bool verifies() const noexcept { return verifies_; }
 
   struct alignas(64) Slot {
     std::atomic<uint64_t> sequence;
@@ -38,7 +40,7 @@ class Board {
     TensorRef tensors[kMaxTensors];
     uint64_t recordId;
     CallRecord record;
-    // then int64 tokens[nRanks], queryHeads[nRanks]
+    // then int64 tokens[nRanks], queryHeads[nRanks]; when ranks verify, uint64 seals[nRanks][kSeals]
   };
   Slot& slot(int rank, uint64_t sequence) const noexcept {
     const size_t index = static_cast<size_t>(rank) * kMaxOutstanding + sequence % kMaxOutstanding;
@@ -46,6 +48,7 @@ class Board {
   }
   int64_t* tokens(Slot& slot) const noexcept { return reinterpret_cast<int64_t*>(&slot + 1); }
   int64_t* queryHeads(Slot& slot) const noexcept { return tokens(slot) + nRanks(); }
+  uint64_t* seals(Slot& slot) const noexcept { return reinterpret_cast<uint64_t*>(queryHeads(slot) + nRanks()); }
 
   /// Of new communicators of these ranks; each with a cache line or more of its own.
   struct alignas(64) Wish {
@@ -94,10 +97,11 @@ class Board {
   }
   std::atomic<uint32_t>& doorbell(int rank) const noexcept;
   void wakeAll() const noexcept;
-  static size_t slotBytes(int nRanks);
+  static size_t slotBytes(const Options& options);
 
   std::byte* data_;
   int nRanks_;
+  bool verifies_ = false;
   size_t slotBytes_;
   std::byte* lines_;
   std::byte *slots_, *wishes_;

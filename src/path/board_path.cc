@@ -14,6 +14,7 @@ Result BoardPath::publish(const Posting& posting, Deadline deadline) noexcept {
   slot.messages = messages_;
   slot.poisoned = posting.record->poison != 0;
   std::copy(posting.tensors.begin(), posting.tensors.end(), slot.tensors);
+  if (board_.verifies()) std::copy(posting.seals.begin(), posting.seals.end(), board_.seals(slot));
   if (slot.recordId != posting.recordId) {  // the record is only read on a difference: spare the stores when it stands
     slot.recordId = posting.recordId;
     slot.record = *posting.record;
@@ -26,10 +27,11 @@ Result BoardPath::publish(const Posting& posting, Deadline deadline) noexcept {
 }
 
 std::optional<Announcement> BoardPath::announcement(int peer, uint64_t sequence) noexcept {
-  const Board::Slot& slot = board_.slot(peer, sequence);
+  Board::Slot& slot = board_.slot(peer, sequence);
   if (slot.sequence.load(std::memory_order_acquire) != sequence) return std::nullopt;
   receiveControl(peer, slot.messages);
-  return Announcement{slot.callHash, slot.strideHash, slot.poisoned != 0, slot.tensors};
+  const uint64_t* seals = board_.verifies() ? board_.seals(slot) + rank_ * kSeals : nullptr;
+  return Announcement{slot.callHash, slot.strideHash, slot.poisoned != 0, slot.tensors, seals};
 }
 
 uint64_t BoardPath::lastSequence(int peer) const noexcept {

@@ -19,6 +19,7 @@ class BoardPath : public Path {
     board_.ring();
   }
 
+  bool verifies() const noexcept override { return board_.verifies(); }
   Result publish(const Posting& posting, Deadline deadline) noexcept override;
   std::optional<Announcement> announcement(int peer, uint64_t sequence) noexcept override;
   const CallRecord& record(int peer, uint64_t sequence) const noexcept override {

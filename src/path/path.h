@@ -24,6 +24,7 @@ struct Posting {
   const CallRecord* record = nullptr;
   std::span<const int64_t> tokens, queryHeads;
   std::span<const TensorRef> tensors;
+  std::span<const uint64_t> seals;  // [nRanks][kSeals] of what each rank gets; empty unless the path verifies
 };
 
 /// A peer's announcement, valid until this rank has finished the operation.
@@ -31,6 +32,7 @@ struct Announcement {
   uint64_t callHash, strideHash;
   bool poisoned;
   const TensorRef* tensors;
+  const uint64_t* seals;  // [kSeals] of what this rank gets; null unless the path verifies
 };
 
 /// One wire between this rank and some peers: announcements and completion, and the bytes, which a peer either reads in
@@ -42,6 +44,9 @@ class Path {
   virtual std::string_view name() const noexcept = 0;
   /// Why this path joins this rank and the peer, in words.
   virtual std::string reasonFor(int peer) const = 0;
+
+  /// Whether announcements carry seals, which receivers check; one answer for the group.
+  virtual bool verifies() const noexcept { return false; }
 
   // --- announcements and completion
   /// Where peers find this tensor; `extent` is relative to `pointer`.

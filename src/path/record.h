@@ -39,6 +39,10 @@ struct CallRecord {
 static_assert(std::is_trivially_copyable_v<CallRecord>);
 static_assert(std::has_unique_object_representations_v<CallRecord>, "padding would make equal calls hash apart");
 
+/// Hashes of what goes from one rank to another, when communicators verify: of each box, or of a run of them when there
+/// are more.
+inline constexpr int kSeals = 8;
+
 /// Where a tensor is. segment 0: private memory, which only the same process can read.
 struct TensorRef {
   uint64_t segment = 0;

@@ -33,7 +33,8 @@ class MadeUpCall {
             .record = &record_,
             .tokens = tokens_,
             .queryHeads = queryHeads_,
-            .tensors = refs_};
+            .tensors = refs_,
+            .seals = {}};
   }
   /// Checks a peer's announcement of this call.
   void expectAnnounced(const Path& path, int peer, const Announcement& got) const {
@@ -63,9 +64,14 @@ class MadeUpCall {
 /// Announces operation `sequence` with these tensors only.
 inline Result publishRefs(Path& path, std::uint64_t sequence, std::span<const TensorRef> refs) {
   static const CallRecord plain;
-  return path.publish(
-      {.sequence = sequence, .recordId = 1, .record = &plain, .tokens = {}, .queryHeads = {}, .tensors = refs},
-      Deadline::inMs(kPatienceMs));
+  return path.publish({.sequence = sequence,
+                       .recordId = 1,
+                       .record = &plain,
+                       .tokens = {},
+                       .queryHeads = {},
+                       .tensors = refs,
+                       .seals = {}},
+                      Deadline::inMs(kPatienceMs));
 }
 
 /// The peer's announcement; fails the test and is empty when it does not come.

@@ -23,7 +23,7 @@ constexpr std::int64_t kStagingBytes = 1 << 15;
 constexpr unsigned kLongestSeconds = 90;  // a process that hangs is ended by SIGALRM
 
 std::shared_ptr<Mapping> makeBoard(int nRanks) {
-  const std::size_t bytes = Board::bytesFor(nRanks);
+  const std::size_t bytes = Board::bytesFor({.nRanks = nRanks, .stagingBytes = kStagingBytes});
   const UniqueFd fd = createMemfd("board", bytes);
   auto memory = std::make_shared<Mapping>(fd.get(), 0, bytes, PROT_READ | PROT_WRITE);
   Board::format(memory->data(), {.nRanks = nRanks, .stagingBytes = kStagingBytes});

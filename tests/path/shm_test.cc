@@ -146,7 +146,8 @@ TEST(ShmPathTest, AFullSocketEndsAtTheDeadline) {
                                   .record = &plain,
                                   .tokens = {},
                                   .queryHeads = {},
-                                  .tensors = std::span(&ref, 1)},
+                                  .tensors = std::span(&ref, 1),
+                                  .seals = {}},
                                  Deadline::inMs(100));
         registry.release(segment->base, true);
       }

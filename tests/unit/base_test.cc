@@ -23,16 +23,16 @@ namespace {
 
 TEST(Status, EveryResultHasANameAndATextOfItsOwn) {
   std::set<std::string> names, texts;
-  for (std::int32_t value = 0; value <= 12; ++value) {
+  for (std::int32_t value = 0; value <= 13; ++value) {
     names.insert(nameOf(static_cast<Result>(value)));
     texts.insert(textOf(static_cast<Result>(value)));
   }
-  EXPECT_EQ(names.size(), 13u);
-  EXPECT_EQ(texts.size(), 13u);
+  EXPECT_EQ(names.size(), 14u);
+  EXPECT_EQ(texts.size(), 14u);
   EXPECT_EQ(names.count("Unknown"), 0u);
   EXPECT_STREQ(nameOf(Result::RemoteLost), "RemoteLost");
   EXPECT_STREQ(textOf(Result::Timeout), "deadline passed");
-  EXPECT_STREQ(nameOf(static_cast<Result>(13)), "Unknown");
+  EXPECT_STREQ(nameOf(static_cast<Result>(14)), "Unknown");
   EXPECT_STREQ(textOf(static_cast<Result>(-1)), "unknown result");
 }
 
