@@ -24,6 +24,7 @@ class Deadline {
     clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
     return Deadline(time.tv_sec * 1'000'000'000 + time.tv_nsec + kTickNs + ms * 1'000'000);
   }
+  static Deadline never() noexcept { return Deadline(INT64_MAX); }
   bool passed() const noexcept { return nowNs() >= atNs_; }
   /// Time left for poll(2): 0 when passed, at most `capMs`.
   int leftMs(int capMs) const noexcept {

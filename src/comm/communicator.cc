@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/checks.h"
 #include "base/text.h"
 #include "topo/host.h"
 
@@ -53,8 +54,12 @@ bool Communicator::repeats(Operation operation, const CallBytes& bytes) const {
          same(last_.geometry, bytes.geometry) && same(last_.tensors, bytes.tensors);
 }
 
+Deadline Communicator::deadline() const {
+  return kChecks ? Deadline::inMsCoarse(settings_.timeoutMs) : Deadline::never();
+}
+
 Result Communicator::startAgain(uint64_t* sequence) {
-  return exchange_->start(*last_.prepared, last_.memory, Deadline::inMsCoarse(settings_.timeoutMs), sequence);
+  return exchange_->start(*last_.prepared, last_.memory, deadline(), sequence);
 }
 
 void Communicator::remember(PreparedCall& prepared, const TensorMemory& memory, const CallBytes& bytes) {
@@ -70,7 +75,7 @@ Result Communicator::start(const Call& call, const CallBytes& bytes, uint64_t* s
     PreparedCall& prepared = plans_.get(call);
     requireMemory(prepared, call.memory);
     remember(prepared, call.memory, bytes);
-    return exchange_->start(prepared, call.memory, Deadline::inMsCoarse(settings_.timeoutMs), sequence);
+    return exchange_->start(prepared, call.memory, deadline(), sequence);
   } catch (const Error& error) {
     return poison(call.operation, error.result(), error.what());
   } catch (const std::bad_alloc&) {
@@ -81,7 +86,7 @@ Result Communicator::start(const Call& call, const CallBytes& bytes, uint64_t* s
 }
 
 Result Communicator::poison(Operation operation, Result result, const std::string& text) {
-  return exchange_->poison(operation, result, text, Deadline::inMsCoarse(settings_.timeoutMs));
+  return exchange_->poison(operation, result, text, deadline());
 }
 
 void Communicator::abort() {

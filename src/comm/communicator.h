@@ -69,6 +69,7 @@ class Communicator {
 
  private:
   Communicator(Identity identity, std::unique_ptr<Path> path, Settings settings);
+  Deadline deadline() const;
   void runProgress();
   void remember(PreparedCall& prepared, const TensorMemory& memory, const CallBytes& bytes);
 
