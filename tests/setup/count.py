@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Count what passed, failed and was skipped in a testlog.json of meson test: `count.py FILE STATUS` prints three numbers.
 
-A GoogleTest program counts as its cases, any other test as one. A test that did not end well counts at least one failure
+A program of GoogleTest or pytest counts as its cases, any other test as one. A test that did not end well counts at least one failure
 whatever it printed, and so does a run whose STATUS (of meson test) is not 0. --self-test shows the counting right.
 """
 
@@ -16,6 +16,8 @@ from collections.abc import Iterable
 
 PASSED = re.compile(r"^\[  PASSED  \] (\d+) tests?\.", re.MULTILINE)
 FAILED = re.compile(r"^ ?(\d+) FAILED TESTS?$", re.MULTILINE)
+# "3 failed, 64 passed, 1 skipped in 27.26s (0:01:30)", the last line of pytest, with or without its rule of "="
+PYTEST = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s\b", re.MULTILINE)
 SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) tests?[.,]", re.MULTILINE)
 
 
@@ -25,11 +27,20 @@ def last_number(pattern: re.Pattern[str], text: str) -> int:
     return int(numbers[-1]) if numbers else 0
 
 
+def pytest_cases(output: str) -> list[int]:
+    lines = PYTEST.findall(output)
+    words = dict(reversed(part.split(" ")) for part in lines[-1].split(", ")) if lines else {}
+    failed = int(words.get("failed", 0)) + int(words.get("errors", words.get("error", 0)))
+    return [int(words.get("passed", 0)), failed, int(words.get("skipped", 0))]
+
+
 def count_test(result: str, output: str) -> tuple[int, int, int]:
     if result == "SKIP":
         return 0, 0, 1
     good = result in ("OK", "EXPECTEDFAIL")
     cases = [last_number(pattern, output) for pattern in (PASSED, FAILED, SKIPPED)]
+    if not any(cases):
+        cases = pytest_cases(output)
     if not any(cases):
         cases[0 if good else 1] = 1
     if not good:
@@ -64,6 +75,8 @@ def self_test() -> int:
         ([log("FAIL", summary)], 1, (5, 1, 1)),  # crashed after its summary
         ([log("TIMEOUT", "")], 1, (0, 1, 0)),
         ([log("OK", "[  PASSED  ] 1 test.\n" + summary)], 0, (5, 0, 1)),  # a child printed the first one
+        ([log("OK", "...\n64 passed, 3 deselected in 90.30s (0:01:30)\n")], 0, (64, 0, 0)),
+        ([log("FAIL", "== 2 failed, 5 passed, 1 skipped, 1 error in 3.00s ==\n")], 1, (5, 3, 1)),
         ([], 1, (0, 1, 0)),
     ]
     wrong = [(lines, got) for lines, status, want in expected if (got := count(lines, status)) != want]
