@@ -30,6 +30,20 @@ Topology loadCaches() {
   return topology;
 }
 
+CacheSizes findCacheSizes() {
+  CacheSizes sizes;
+  const Topology topology = loadCaches();
+  if (!topology) return sizes;
+  if (hwloc_obj_t l2 = hwloc_get_obj_by_type(topology.get(), HWLOC_OBJ_L2CACHE, 0))
+    sizes.l2Bytes = static_cast<int64_t>(l2->attr->cache.size);
+  if (hwloc_obj_t l3 = hwloc_get_obj_by_type(topology.get(), HWLOC_OBJ_L3CACHE, 0)) {
+    sizes.l3Bytes = static_cast<int64_t>(l3->attr->cache.size);
+    sizes.coresSharingL3 =
+        std::max(1, hwloc_get_nbobjs_inside_cpuset_by_type(topology.get(), l3->cpuset, HWLOC_OBJ_CORE));
+  }
+  return sizes;
+}
+
 }  // namespace
 
 HostId thisHost() {
@@ -42,17 +56,8 @@ HostId thisHost() {
   return {name, hashBytes(boot.data(), boot.size(), network.st_ino)};
 }
 
-CacheSizes cacheSizes() {
-  CacheSizes sizes;
-  const Topology topology = loadCaches();
-  if (!topology) return sizes;
-  if (hwloc_obj_t l2 = hwloc_get_obj_by_type(topology.get(), HWLOC_OBJ_L2CACHE, 0))
-    sizes.l2Bytes = static_cast<int64_t>(l2->attr->cache.size);
-  if (hwloc_obj_t l3 = hwloc_get_obj_by_type(topology.get(), HWLOC_OBJ_L3CACHE, 0)) {
-    sizes.l3Bytes = static_cast<int64_t>(l3->attr->cache.size);
-    sizes.coresSharingL3 =
-        std::max(1, hwloc_get_nbobjs_inside_cpuset_by_type(topology.get(), l3->cpuset, HWLOC_OBJ_CORE));
-  }
+const CacheSizes& cacheSizes() {
+  static const CacheSizes sizes = findCacheSizes();
   return sizes;
 }
 

@@ -13,12 +13,13 @@ struct HostId {
 };
 HostId thisHost();
 
-/// Sizes of the caches of the core this thread runs on, in bytes; 0 when the machine does not tell. From hwloc.
+/// Sizes of the caches of a core, in bytes; 0 when the machine does not tell.
 struct CacheSizes {
   int64_t l2Bytes = 0, l3Bytes = 0;
   int coresSharingL3 = 1;
 };
-CacheSizes cacheSizes();
+/// From hwloc at the first call, which takes milliseconds.
+const CacheSizes& cacheSizes();
 
 /// Cores that are on line; binding of the calling thread does not count.
 int coresOfHost();
