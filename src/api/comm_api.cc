@@ -5,7 +5,6 @@
 #include "api/handle.h"
 #include "api/translate.h"
 #include "base/env.h"
-#include "base/log.h"
 #include "base/text.h"
 
 namespace ulysses::api {
@@ -88,9 +87,8 @@ Settings settingsLike(const Communicator& comm, const ulyssesConfig_t* config) {
 
 Result regroup(uint64_t id, const Regroup::Wish& wish, ulyssesComm_t* newComm, const ulyssesConfig_t* config) {
   return withComm(id, [&](Communicator& comm) {
-    Settings settings = settingsLike(comm, config);
-    settings.resolve(comm.nRanks());
-    if (auto made = comm.regroup(wish, settings)) *newComm = handleOf(HandleTable::instance().add(std::move(made)));
+    if (auto made = comm.regroup(wish, settingsLike(comm, config)))
+      *newComm = handleOf(HandleTable::instance().add(std::move(made)));
     return Result::Success;
   });
 }
@@ -178,7 +176,7 @@ ulyssesResult_t ulyssesGetUniqueId(ulyssesUniqueId_t* id) {
   return guard([&] {
     require(id != nullptr, "id is NULL");
     const char* interface = env::text("ULYSSES_INTERFACE");
-    const UniqueId made = openRendezvous(interface ? interface : "127.0.0.1");
+    const UniqueId made = openRendezvous(interface ? interface : kLoopback);
     std::memcpy(id, &made, sizeof made);
     return Result::Success;
   });

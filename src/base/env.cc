@@ -17,7 +17,11 @@ namespace ulysses::env {
 namespace {
 
 constexpr Variable kTable[] = {
-    {"ULYSSES_DEBUG", "WARN", "NONE, WARN, INFO, TRACE", "how much is logged to standard error"},
+    {"ULYSSES_DEBUG", "WARN", "NONE, VERSION, WARN, INFO, TRACE", "how much is logged"},
+    {"ULYSSES_DEBUG_SUBSYS", "ALL", "INIT, BOOTSTRAP, ENV, MEMORY, PLAN, EXCHANGE, PATH, TOPO, ALL, comma separated",
+     "of which subsystems INFO and TRACE are logged; a ^ before the list: of all but these"},
+    {"ULYSSES_DEBUG_FILE", "standard error", "a file name, with %h for host and %p for pid",
+     "where the log goes, appended; created with mode 0600, never through a symbolic link"},
     {"ULYSSES_TIMEOUT_MS", "600000", "1 .. 2^40", "deadline of one operation"},
     {"ULYSSES_INIT_TIMEOUT_MS", "600000", "1 .. 2^40", "deadline of communicator creation"},
     {"ULYSSES_INTERFACE", "127.0.0.1", "a name or an address",
@@ -73,7 +77,8 @@ void warnOfUnknown() {
   std::call_once(once, [] {
     for (char** entry = environ; entry && *entry; ++entry) {
       const std::string_view line = *entry;
-      if (const std::string text = unknownText(line.substr(0, line.find('='))); !text.empty()) log::warn("{}", text);
+      if (const std::string text = unknownText(line.substr(0, line.find('='))); !text.empty())
+        log::warn(log::Subsystem::Env, "{}", text);
     }
   });
 }

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <map>
 
 #include "base/check.h"
 #include "base/checks.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "topo/host.h"
 
@@ -22,12 +24,32 @@ Communicator::Communicator(Identity identity, std::unique_ptr<Path> path, Settin
   std::vector<Path*> paths(static_cast<size_t>(nRanks_), path_.get());
   paths[static_cast<size_t>(rank_)] = nullptr;
   exchange_ = std::make_unique<Exchange>(std::move(identity), paths, settings_.streamBytes, nRanks_ <= coresOfHost());
+  logState();
   if (settings_.progressThread) progressThread_ = std::thread([this] { runProgress(); });
 }
 
 Communicator::~Communicator() {
   stopProgress_.store(true);
   if (progressThread_.joinable()) progressThread_.join();
+}
+
+void Communicator::logState() const {
+  if (!log::shows(log::Level::Info, log::Subsystem::Init) && !log::shows(log::Level::Info, log::Subsystem::Env) &&
+      !log::shows(log::Level::Info, log::Subsystem::Path) && !log::shows(log::Level::Info, log::Subsystem::Topo))
+    return;
+  const std::string who = exchange_->identity().whoText();
+  log::info({log::Subsystem::Init, who}, "communicator made");
+  log::info({log::Subsystem::Env, who}, "{}", settings_.toText());
+  const CacheSizes& caches = cacheSizes();
+  log::info({log::Subsystem::Topo, who}, "host {}: {} cores, L2 {} bytes, L3 {} bytes for {} cores",
+            exchange_->identity().host, coresOfHost(), caches.l2Bytes, caches.l3Bytes, caches.coresSharingL3);
+  std::map<std::string, std::string> peers;  // by path and reason, so that many ranks do not make many lines
+  for (int peer = 0; peer < nRanks_; ++peer) {
+    const auto [name, reason] = pathTo(peer);
+    std::string& list = peers[formatText("{}: {}", name, reason)];
+    list += formatText("{}{}", list.empty() ? "" : ", ", peer);
+  }
+  for (const auto& [path, list] : peers) log::info({log::Subsystem::Path, who}, "to rank {} by {}", list, path);
 }
 
 std::pair<std::string, std::string> Communicator::pathTo(int peer) const {

@@ -56,7 +56,7 @@ class Communicator {
   Result poison(Operation operation, Result result, const std::string& text);
   /// A new communicator of some of these ranks, together with theirs; null when this rank is to be in none. Throws
   /// Error.
-  std::unique_ptr<Communicator> regroup(const Regroup::Wish& wish, const Settings& settings);
+  std::unique_ptr<Communicator> regroup(const Regroup::Wish& wish, Settings settings);
   const Settings& settings() const { return settings_; }
   Exchange& exchange() { return *exchange_; }
 
@@ -70,6 +70,7 @@ class Communicator {
  private:
   Communicator(Identity identity, std::unique_ptr<Path> path, Settings settings);
   Deadline deadline() const;
+  void logState() const;
   void runProgress();
   void remember(PreparedCall& prepared, const TensorMemory& memory, const CallBytes& bytes);
 

@@ -106,6 +106,7 @@ std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRank
   constexpr int64_t kGraceMs = 1000;
   const Deadline deadline = Deadline::inMs(settings.initTimeoutMs + kGraceMs);
   const HostId host = thisHost();
+  log::info(log::Subsystem::Init, "joining communicator {:08x} as rank {} of {}", id.tag & 0xffffffff, rank, nRanks);
   MeshListener listener;
   faultPoint("init.listening");
   const RankInfo own = ownInfo(rank, nRanks, settings, host, listener.name());
@@ -120,15 +121,15 @@ std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRank
     path = std::make_unique<ShmPath>(std::move(board), rank, std::move(peers));
   }
   Identity identity{host.name, getpid(), rank, nRanks, nameFor(settings, id.tag)};
-  log::info("{}:{} rank {}/{} comm {}: made over shared memory", host.name, getpid(), rank, nRanks, identity.name);
   return std::unique_ptr<Communicator>(new Communicator(std::move(identity), std::move(path), std::move(settings)));
 }
 
-std::unique_ptr<Communicator> Communicator::regroup(const Regroup::Wish& wish, const Settings& settings) {
+std::unique_ptr<Communicator> Communicator::regroup(const Regroup::Wish& wish, Settings settings) {
   if (exchange_->outstanding())
     raise(Result::InvalidUsage, "operations are outstanding on communicator {}: wait for them first",
           exchange_->identity().name);
   if (!path_) return wish.color < 0 ? nullptr : std::move(createAll(1, settings).front());
+  settings.resolve(nRanks_);  // its own deadline; the new communicator's number of ranks is not known yet
   Regroup regroup(*exchange_, *path_, wish, ++regroups_, Deadline::inMs(settings.initTimeoutMs));
   for (;;) {
     const Regroup::Place place = regroup.next();

@@ -57,7 +57,8 @@ std::unique_ptr<Communicator> HandleTable::remove(uint64_t handle, Deadline dead
     return nullptr;
   while (slot->users.load() != 0) {
     if (deadline.passed()) {
-      log::warn("a communicator is still in use by another thread after its abort; its memory is not freed");
+      log::warn(log::Subsystem::Init,
+                "a communicator is still in use by another thread after its abort; its memory is not freed");
       return nullptr;
     }
     sched_yield();

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/hash.h"
+#include "base/log.h"
 
 namespace ulysses {
 void PlanCache::makeKey(const Call& call) {
@@ -47,6 +48,13 @@ PreparedCall& PlanCache::get(const Call& call) {
   auto prepared = std::make_unique<PreparedCall>(call.operation, call.geometry, resolveTensors(call, rank_), rank_,
                                                  nextRecordId_++);
   makeRoom();
+  log::info(
+      log::Subsystem::Plan,
+      "rank {}: plan {} made, {} sequence {} batch {} heads {} kvHeads {} tensors {}: receives {} bytes; {} of {} "
+      "plans kept",
+      rank_, prepared->recordId(), nameOf(call.operation), call.geometry.sequence, call.geometry.batch,
+      call.geometry.heads, call.geometry.kvHeads, call.nTensors, prepared->plan().bytesReceived(), entries_.size() + 1,
+      capacity_);
   entries_.push_front({key_, hash, std::move(prepared)});
   byHash_[hash] = entries_.begin();  // of two calls with one hash the older is found no more, and ages out
   return *entries_.front().call;

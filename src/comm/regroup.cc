@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/fault_point.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "comm/bootstrap/rendezvous.h"
 
@@ -160,7 +161,7 @@ std::optional<Assignment> Regroup::assignmentBy(int by) {
 /// the group have joined, since it joins too.
 std::optional<UniqueId> Regroup::awaitId(int head) {
   if (head == rank_) {
-    const UniqueId id = openRendezvous("127.0.0.1");
+    const UniqueId id = openRendezvous(kLoopback);
     path_.offer(std::bit_cast<IdBytes>(id), stamp_);
     faultPoint("regroup.offered");
     return id;
@@ -179,11 +180,17 @@ std::optional<UniqueId> Regroup::awaitId(int head) {
 
 Regroup::Place Regroup::next() {
   for (;;) {
-    const std::optional<Assignment> assignment = assignmentBy(leader());
+    const int by = leader();
+    const std::optional<Assignment> assignment = assignmentBy(by);
     if (!assignment) continue;
     if (assignment->result != 0)
       raise(static_cast<Result>(assignment->result), "{}: {}", exchange_.identity().name, textFrom(assignment->text));
     known_ = countLost();
+    log::info({log::Subsystem::Init, exchange_.identity().whoText()},
+              "split or shrink {}: decided by rank {}, {} ranks lost: {}", sequence_, by, known_,
+              assignment->rank < 0 ? "in no new communicator"
+                                   : formatText("rank {} of {}, rendezvous by rank {}", assignment->rank,
+                                                assignment->nRanks, assignment->head));
     if (assignment->rank < 0) return {};
     if (const auto id = awaitId(assignment->head)) return {assignment->rank, assignment->nRanks, *id};
   }

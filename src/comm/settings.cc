@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/env.h"
+#include "base/log.h"
 #include "topo/host.h"
 
 namespace ulysses {
@@ -11,27 +12,74 @@ namespace {
 
 constexpr int64_t kLongestMs = int64_t{1} << 40;
 
-void pick(int64_t& value, const char* field, const char* variable, int64_t fallback, int64_t low, int64_t high) {
-  if (value == 0) value = env::integer(variable, fallback, low, high);
-  require(value >= low && value <= high, "config.{}={}: want {}..{}, or 0 for the default", field, value, low, high);
+struct Knob {
+  const char *field, *variable;
+};
+enum KnobIndex { kTimeout, kInitTimeout, kStaging, kPlanCache, kProgress, kStream };
+constexpr Knob kKnobs[Settings::kRows] = {
+    {"timeout_ms", "ULYSSES_TIMEOUT_MS"},           {"init_timeout_ms", "ULYSSES_INIT_TIMEOUT_MS"},
+    {"staging_bytes", "ULYSSES_STAGING_BYTES"},     {"plan_cache_size", "ULYSSES_PLAN_CACHE"},
+    {"progress_thread", "ULYSSES_PROGRESS_THREAD"}, {"stream_bytes", "ULYSSES_STREAM_BYTES"}};
+
+Settings::Origin originOf(const Knob& knob) {
+  return env::text(knob.variable) ? Settings::Origin::Environment : Settings::Origin::Default;
+}
+
+void pick(int64_t& value, const Knob& knob, Settings::Origin& origin, int64_t fallback, int64_t low, int64_t high) {
+  if (value == 0) {
+    value = env::integer(knob.variable, fallback, low, high);
+    origin = originOf(knob);
+  } else if (origin == Settings::Origin::Unset) {
+    origin = Settings::Origin::Config;
+  }
+  require(value >= low && value <= high, "config.{}={}: want {}..{}, or 0 for the default", knob.field, value, low,
+          high);
 }
 
 }  // namespace
 
+const char* nameOf(Settings::Origin origin) {
+  constexpr const char* kNames[] = {"unset", "config", "environment", "default"};
+  return kNames[static_cast<int>(origin)];
+}
+
 void Settings::resolve(int nRanks) {
   constexpr int64_t kTenMinutes = 600'000;
+  log::start();
+  log::showVersion(libraryVersion);
   env::warnOfUnknown();
-  pick(timeoutMs, "timeout_ms", "ULYSSES_TIMEOUT_MS", kTenMinutes, 1, kLongestMs);
-  pick(initTimeoutMs, "init_timeout_ms", "ULYSSES_INIT_TIMEOUT_MS", kTenMinutes, 1, kLongestMs);
-  pick(stagingBytes, "staging_bytes", "ULYSSES_STAGING_BYTES", 1 << 20, 1 << 12, int64_t{1} << 32);
+  pick(timeoutMs, kKnobs[kTimeout], origins_[kTimeout], kTenMinutes, 1, kLongestMs);
+  pick(initTimeoutMs, kKnobs[kInitTimeout], origins_[kInitTimeout], kTenMinutes, 1, kLongestMs);
+  pick(stagingBytes, kKnobs[kStaging], origins_[kStaging], 1 << 20, 1 << 12, int64_t{1} << 32);
   int64_t plans = planCacheSize;
-  pick(plans, "plan_cache_size", "ULYSSES_PLAN_CACHE", 64, 1, 1 << 16);
+  pick(plans, kKnobs[kPlanCache], origins_[kPlanCache], 64, 1, 1 << 16);
   planCacheSize = static_cast<int>(plans);
-  progressThread = progressThread || env::integer("ULYSSES_PROGRESS_THREAD", 0, 0, 1) == 1;
+  if (progressThread && origins_[kProgress] == Origin::Unset) origins_[kProgress] = Origin::Config;
+  if (!progressThread) {
+    progressThread = env::integer(kKnobs[kProgress].variable, 0, 0, 1) == 1;
+    origins_[kProgress] = originOf(kKnobs[kProgress]);
+  }
   verify = env::integer("ULYSSES_VERIFY", 0, 0, 1) == 1;
   const int ranksPerCore = (nRanks + coresOfHost() - 1) / coresOfHost();
-  const int64_t fromCaches = env::text("ULYSSES_STREAM_BYTES") ? 0 : defaultStreamBytes(cacheSizes(), ranksPerCore);
-  streamBytes = env::integer("ULYSSES_STREAM_BYTES", fromCaches, 0, int64_t{1} << 62);
+  origins_[kStream] = originOf(kKnobs[kStream]);
+  const int64_t fromCaches =
+      origins_[kStream] == Origin::Environment ? 0 : defaultStreamBytes(cacheSizes(), ranksPerCore);
+  streamBytes = env::integer(kKnobs[kStream].variable, fromCaches, 0, int64_t{1} << 62);
+}
+
+std::array<Settings::Row, Settings::kRows> Settings::rows() const {
+  const int64_t values[kRows] = {timeoutMs, initTimeoutMs, stagingBytes, planCacheSize, progressThread, streamBytes};
+  std::array<Row, kRows> rows{};
+  for (size_t i = 0; i < kRows; ++i) rows[i] = {kKnobs[i].field, values[i], origins_[i], kKnobs[i].variable};
+  return rows;
+}
+
+std::string Settings::toText() const {
+  std::string text;
+  for (const Row& row : rows())
+    text += formatText("{}{}={} ({})", text.empty() ? "" : ", ", row.name, row.value,
+                       row.from == Origin::Environment ? row.variable : nameOf(row.from));
+  return text;
 }
 
 }  // namespace ulysses

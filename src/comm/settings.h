@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -8,6 +9,9 @@ namespace ulysses {
 
 /// Options of a communicator after configuration, environment and defaults.
 struct Settings {
+  /// Where a value is from.
+  enum class Origin { Unset, Config, Environment, Default };
+
   int64_t timeoutMs = 0;
   int64_t initTimeoutMs = 0;
   int64_t stagingBytes = 0;
@@ -19,8 +23,25 @@ struct Settings {
   std::string name;             // empty: derived from the unique id
 
   /// Fills what is 0 from the environment, else the default for that many ranks on this host. Throws InvalidArgument
-  /// naming field or variable.
+  /// naming field or variable. Again on what was resolved: nothing changes but what depends on the number of ranks.
   void resolve(int nRanks);
+
+  /// One setting, for the log and the dump.
+  struct Row {
+    const char* name;
+    int64_t value;
+    Origin from;
+    const char* variable;
+  };
+  static constexpr int kRows = 6;
+  std::array<Row, kRows> rows() const;
+  /// "timeout_ms=600000 (default), staging_bytes=4096 (config), ...".
+  std::string toText() const;
+
+ private:
+  std::array<Origin, kRows> origins_{};
 };
+
+const char* nameOf(Settings::Origin origin);
 
 }  // namespace ulysses

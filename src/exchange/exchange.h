@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/format.h"
 #include "exchange/mover.h"
 #include "exchange/waiter.h"
 
@@ -16,6 +17,9 @@ struct Identity {
   int pid = 0;
   int rank = 0, nRanks = 1;
   std::string name;  // of the communicator
+
+  /// "rank 0/4 comm demo".
+  std::string whoText() const { return formatText("rank {}/{} comm {}", rank, nRanks, name); }
 };
 
 /// The text of a first cause as its communicator's rank tells it.

@@ -115,7 +115,8 @@ void Exchange::revoke(Result result, const std::string& text) {
     revoked_ = result;
     causeText_ = text;
   }
-  if (revokedBy() != Result::Success) log::info("{}", causeText_);
+  if (revokedBy() != Result::Success)
+    log::info({log::Subsystem::Exchange, identity_.whoText()}, "revoked: {}", causeText_);
 }
 
 void Exchange::failAll() {
@@ -128,7 +129,7 @@ void Exchange::failAll() {
 
 Result Exchange::fail(Result result, const Pending& pending, const std::string& text) {
   lastError_ = prefix(pending) + text;
-  log::info("{}: {}", nameOf(result), lastError_);
+  log::info({log::Subsystem::Exchange, identity_.whoText()}, "{}: {}", nameOf(result), lastError_);
   return result;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/fault_point.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "comm/bootstrap/interface.h"
 #include "comm/bootstrap/wire.h"
@@ -87,6 +88,8 @@ Line connectTo(const UniqueId& id, Deadline deadline, const std::function<void()
     if (!socket) raiseErrno("socket");
     error = connectBy(socket.get(), address, deadline);
     sendAtOnce(socket.get());
+    if (error == 0)
+      log::info(log::Subsystem::Bootstrap, "communicator {:08x}: joining at {}", id.tag & 0xffffffff, toText(endpoint));
     if (error == 0) return Line(std::move(socket), toText(endpoint), deadline, watch);
     tried += formatText("{}{}: {}", tried.empty() ? "" : "; ", toText(endpoint), std::strerror(error));
   }

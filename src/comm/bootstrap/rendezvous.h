@@ -14,6 +14,9 @@
 
 namespace ulysses {
 
+/// The interface of a rendezvous unless another is named.
+inline constexpr const char* kLoopback = "127.0.0.1";
+
 /// What a rank says of itself. Fixed size: crosses processes.
 struct RankInfo {
   int32_t rank = 0, nRanks = 0;

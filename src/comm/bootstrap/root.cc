@@ -138,6 +138,9 @@ class Root {
   void join(Connection& c) {
     c.joined = true;
     ++joined_;
+    const RankInfo& info = c.guest.info();
+    log::info(log::Subsystem::Bootstrap, "communicator {:08x}: rank {} of {} joined (host {}, pid {}); {} are here",
+              id_.tag & 0xffffffff, info.rank, info.nRanks, textFrom(info.host), info.pid, joined_);
     if (failed_) {
       answer(c, {});
     } else if (const auto problem = problemWith(c)) {
@@ -264,11 +267,15 @@ UniqueId openRendezvous(const std::string& interface) {
   std::vector<UniqueFd> listeners;
   listeners.reserve(addresses.size());
   for (const HostAddress& address : addresses) listeners.push_back(listenAt(address, id.endpoints[listeners.size()]));
+  std::string places;
+  for (size_t i = 0; i < addresses.size(); ++i)
+    places += formatText("{}{} (interface {})", i == 0 ? "" : ", ", toText(id.endpoints[i]), addresses[i].interface);
+  log::info(log::Subsystem::Bootstrap, "communicator {:08x}: rendezvous at {}", id.tag & 0xffffffff, places);
   std::thread([root = Root(std::move(listeners), id)]() mutable {
     try {
       root.run();
     } catch (const std::exception& error) {
-      log::warn("rendezvous: {}", error.what());
+      log::warn(log::Subsystem::Bootstrap, "rendezvous: {}", error.what());
     }
   }).detach();
   return id;

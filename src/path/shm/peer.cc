@@ -100,7 +100,8 @@ bool ShmPeer::receiveOne(Deadline deadline) noexcept {
   try {
     apply(std::move(*received));
   } catch (const std::exception& error) {
-    log::warn("control message of rank {}: {}", rank_, error.what());  // resolve() fails later, with its own error
+    log::warn(log::Subsystem::Path, "control message of rank {}: {}", rank_,
+              error.what());  // resolve() fails later, with its own error
   }
   return true;
 }
@@ -112,6 +113,8 @@ void ShmPeer::apply(ReceivedMessage&& received) {
       segments_.insert(std::upper_bound(segments_.begin(), segments_.end(), received.message.segment,
                                         [](uint64_t id, const Mapped& m) { return id < m.segment; }),
                        Mapped{received.message.segment, mapAnnounced(received)});
+      log::info(log::Subsystem::Path, "segment {} of rank {} (pid {}) mapped, {} bytes", received.message.segment,
+                rank_, pid_, received.message.bytes);
       return;
     case FdMessage::Kind::Drop:
       return drop(received.message.segment);

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "base/log.h"
 #include "path/shm/memfd.h"
 
 namespace ulysses {
@@ -76,7 +77,10 @@ std::shared_ptr<Segment> SegmentRegistry::allocate(size_t bytes) {
   segment->fd = createMemfd("ulysses", segment->bytes);
   segment->owned = Mapping(segment->fd.get(), 0, segment->bytes, PROT_READ | PROT_WRITE);
   segment->base = segment->owned.data();
-  return add(std::move(segment));
+  segment = add(std::move(segment));
+  log::info(log::Subsystem::Memory, "segment {}: {} bytes allocated at {}", segment->id, segment->bytes,
+            address(segment->base));
+  return segment;
 }
 
 std::shared_ptr<Segment> SegmentRegistry::adopt(void* pointer, size_t bytes, int fd, int64_t offset) {
@@ -99,7 +103,10 @@ std::shared_ptr<Segment> SegmentRegistry::adopt(void* pointer, size_t bytes, int
   segment->offset = offset;
   segment->fd = UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!segment->fd) raiseErrno("duplicating fd");
-  return add(std::move(segment));
+  segment = add(std::move(segment));
+  log::info(log::Subsystem::Memory, "segment {}: {} bytes registered at {}, the file from {} on", segment->id, bytes,
+            pointer, offset);
+  return segment;
 }
 
 bool SegmentRegistry::release(const void* base, bool owned) {
@@ -119,6 +126,8 @@ bool SegmentRegistry::release(const void* base, bool owned) {
     segment->owned = Mapping();
   }
   segment->fd.reset();
+  log::info(log::Subsystem::Memory, "segment {}: {}, {} bytes", segment->id, owned ? "freed" : "deregistered",
+            segment->bytes);
   return true;
 }
 

@@ -97,6 +97,7 @@ Result ShmPath::sendControl(std::span<const TensorRef> refs, Deadline deadline, 
       ++messages;
       const FdMessage drop{.kind = FdMessage::Kind::Drop, .segment = announced_[i]->id};
       if (const Result sent = broadcast(drop, -1, deadline); sent != Result::Success) return sent;
+      log::info(log::Subsystem::Path, "rank {}: peers told that segment {} is gone", rank(), announced_[i]->id);
       announced_.erase(announced_.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }
@@ -109,6 +110,8 @@ Result ShmPath::sendControl(std::span<const TensorRef> refs, Deadline deadline, 
         .kind = FdMessage::Kind::Segment, .segment = ref.segment, .bytes = (*found)->bytes, .offset = (*found)->offset};
     if (const Result sent = broadcast(tell, (*found)->fd.get(), deadline); sent != Result::Success) return sent;
     announced_.push_back(*found);
+    log::info(log::Subsystem::Path, "rank {}: segment {} of {} bytes announced to {} peers", rank(), ref.segment,
+              (*found)->bytes, nRanks() - 1);
   }
   if (window_ && !windowAnnounced_) {
     windowAnnounced_ = true;
@@ -125,7 +128,8 @@ void ShmPath::prepareStaging() {
   if (window_ || nRanks() == 1) return;
   const size_t bytes = static_cast<size_t>(chunkBytes_) * kHalves * static_cast<size_t>(nRanks() - 1);
   window_ = SegmentRegistry::instance().allocate(bytes);
-  log::info("rank {}: staging window of {} bytes, {} a chunk", rank(), bytes, chunkBytes_);
+  log::info(log::Subsystem::Path, "rank {}: staging window of {} bytes, two chunks of {} for each of {} peers", rank(),
+            bytes, chunkBytes_, nRanks() - 1);
 }
 
 size_t ShmPath::windowOffset(int from, int to, uint64_t half) const noexcept {
