@@ -72,8 +72,7 @@ UniqueFd openOwnFile(const std::string& name, Existing existing, std::string& pr
     problem = problemWith(fd.get());
   // Only what proved to be ours is emptied.
   if (problem.empty() && existing == Existing::Replace && ftruncate(fd.get(), 0) != 0) problem = std::strerror(errno);
-  if (!problem.empty()) fd.reset();
-  return fd;
+  return problem.empty() ? std::move(fd) : UniqueFd();
 }
 
 }  // namespace ulysses
