@@ -237,6 +237,21 @@ ulyssesResult_t ulyssesCommGetAsyncError(ulyssesComm_t comm, ulyssesResult_t* as
   });
 }
 
+ulyssesResult_t ulyssesCommDump(ulyssesComm_t comm, char* text, size_t bytes, size_t* needed) {
+  return guard([&] {
+    require(text != nullptr || bytes == 0, "text is NULL, bytes={}", bytes);
+    return withComm(idOf(comm), [&](const Communicator& used) {
+      const std::string dump = used.dump();
+      if (needed) *needed = dump.size() + 1;
+      if (bytes == 0) return Result::Success;
+      const size_t length = std::min(bytes - 1, dump.size());
+      std::memcpy(text, dump.data(), length);
+      text[length] = '\0';
+      return Result::Success;
+    });
+  });
+}
+
 ulyssesResult_t ulyssesCommGetPath(ulyssesComm_t comm, int peer, ulyssesPathInfo_t* info) {
   return guard([&] {
     require(info != nullptr, "info is NULL");

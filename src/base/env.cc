@@ -22,6 +22,8 @@ constexpr Variable kTable[] = {
      "of which subsystems INFO and TRACE are logged; a ^ before the list: of all but these"},
     {"ULYSSES_DEBUG_FILE", "standard error", "a file name, with %h for host and %p for pid",
      "where the log goes, appended; created with mode 0600, never through a symbolic link"},
+    {"ULYSSES_DUMP_FILE", "no file", "a file name, with %h host, %p pid, %r rank, %c communicator",
+     "where the state of a communicator is written, as JSON, at a Mismatch and when it is revoked"},
     {"ULYSSES_TIMEOUT_MS", "600000", "1 .. 2^40", "deadline of one operation"},
     {"ULYSSES_INIT_TIMEOUT_MS", "600000", "1 .. 2^40", "deadline of communicator creation"},
     {"ULYSSES_INTERFACE", "127.0.0.1", "a name or an address",

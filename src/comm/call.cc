@@ -3,6 +3,7 @@
 #include "comm/call.h"
 
 #include "base/check.h"
+#include "plan/reproduction.h"
 
 namespace ulysses {
 namespace {
@@ -86,6 +87,18 @@ std::vector<TensorSpec> resolveTensors(const Call& call, int rank) {
     tensors.push_back(out);
   }
   return tensors;
+}
+
+std::string reproductionOf(const Call& call) {
+  const auto layoutsOf = [](const CallTensor& t) -> uint32_t {
+    if (t.inputLayout != t.outputLayout || t.inputLayout == Layout::Strided) return 0;
+    return 1u << static_cast<int>(t.inputLayout);
+  };
+  static_assert(1u << static_cast<int>(Layout::Bhsd) == kReproBhsd);
+  std::vector<ReproTensor> tensors;
+  for (const CallTensor& t : std::span(call.tensors).first(static_cast<size_t>(call.nTensors)))
+    tensors.push_back({t.type, t.kind, t.headDim, layoutsOf(t)});
+  return reproductionLine(call.operation, call.geometry, tensors, ReproMemory::Unknown);
 }
 
 void requireMemory(const PreparedCall& prepared, const TensorMemory& memory) {

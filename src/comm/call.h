@@ -38,6 +38,9 @@ struct CallBytes {
 /// The tensors of a call with strides for one rank. Throws InvalidArgument.
 std::vector<TensorSpec> resolveTensors(const Call& call, int rank);
 
+/// The call as a line for the shell, also of a geometry that cannot be: layouts by their names.
+std::string reproductionOf(const Call& call);
+
 /// Throws InvalidArgument when a pointer is NULL where bytes are needed, or an output may overlap an input or another
 /// output. Allocates nothing when all is well.
 void requireMemory(const PreparedCall& prepared, const TensorMemory& memory);

@@ -11,6 +11,7 @@
 #include "base/checks.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "comm/dump.h"
 #include "topo/host.h"
 
 namespace ulysses {
@@ -24,6 +25,12 @@ Communicator::Communicator(Identity identity, std::unique_ptr<Path> path, Settin
   std::vector<Path*> paths(static_cast<size_t>(nRanks_), path_.get());
   paths[static_cast<size_t>(rank_)] = nullptr;
   exchange_ = std::make_unique<Exchange>(std::move(identity), paths, settings_.streamBytes, nRanks_ <= coresOfHost());
+  exchange_->onFailure([this] {
+    // Of mismatches the first; the end of the communicator always, in its place.
+    if (wroteDump_ && exchange_->revoked() == Result::Success) return;
+    writeDumpFile(*exchange_, settings_);
+    wroteDump_ = true;
+  });
   logState();
   if (settings_.progressThread) progressThread_ = std::thread([this] { runProgress(); });
 }
@@ -99,7 +106,7 @@ Result Communicator::start(const Call& call, const CallBytes& bytes, uint64_t* s
     remember(prepared, call.memory, bytes);
     return exchange_->start(prepared, call.memory, deadline(), sequence);
   } catch (const Error& error) {
-    return poison(call.operation, error.result(), error.what());
+    return poison(call.operation, error.result(), error.what(), reproductionOf(call));
   } catch (const std::bad_alloc&) {
     return poison(call.operation, Result::OutOfMemory, "out of memory while the call was planned");
   } catch (const std::exception& error) {
@@ -107,9 +114,12 @@ Result Communicator::start(const Call& call, const CallBytes& bytes, uint64_t* s
   }
 }
 
-Result Communicator::poison(Operation operation, Result result, const std::string& text) {
-  return exchange_->poison(operation, result, text, deadline());
+Result Communicator::poison(Operation operation, Result result, const std::string& text,
+                            const std::string& reproduction) {
+  return exchange_->poison(operation, result, text, deadline(), reproduction);
 }
+
+std::string Communicator::dump() const { return dumpOf(*exchange_, settings_); }
 
 void Communicator::abort() {
   if (!path_) return;

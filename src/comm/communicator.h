@@ -53,10 +53,12 @@ class Communicator {
   /// small exchanges in a loop are where every 100 ns count.
   bool repeats(Operation operation, const CallBytes& bytes) const;
   Result startAgain(uint64_t* sequence);
-  Result poison(Operation operation, Result result, const std::string& text);
+  Result poison(Operation operation, Result result, const std::string& text, const std::string& reproduction = {});
   /// A new communicator of some of these ranks, together with theirs; null when this rank is to be in none. Throws
   /// Error.
   std::unique_ptr<Communicator> regroup(const Regroup::Wish& wish, Settings settings);
+  /// The state of this rank's end, as JSON.
+  std::string dump() const;
   const Settings& settings() const { return settings_; }
   Exchange& exchange() { return *exchange_; }
 
@@ -87,6 +89,7 @@ class Communicator {
   PlanCache plans_;
   LastCall last_;
   uint64_t regroups_ = 0;
+  bool wroteDump_ = false;
 
   std::atomic<bool> inUse_{false};
   std::atomic<bool> outstanding_{false};

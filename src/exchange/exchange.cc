@@ -65,6 +65,7 @@ Result Exchange::announce(Pending& pending, const Posting& posting) {
     const Result sent = each->publish(posting, pending.deadline);
     if (sent == Result::Success) continue;
     revoke(sent, prefix(pending) + announceFailureText());
+    recorder_.at(pending.sequence).result = revoked_;
     lastError_ = causeText_;
     return revoked_;
   }
@@ -109,7 +110,7 @@ Result Exchange::start(PreparedCall& call, const TensorMemory& memory, Deadline 
     describeTensors(pending);
     if (summandHashes_) sealInputs(call, pending.memory.input, pending.seals);
   } catch (const Error& error) {
-    return poison(pending.operation, error.result(), error.what(), deadline);
+    return poison(pending.operation, error.result(), error.what(), deadline, reproduce(pending));
   }
   const Geometry& g = call.plan().geometry();
   const Posting posting{.sequence = next_,
@@ -121,15 +122,18 @@ Result Exchange::start(PreparedCall& call, const TensorMemory& memory, Deadline 
                         .queryHeads = g.queryHeads,
                         .tensors = std::span(pending.refs).first(static_cast<size_t>(call.nTensors())),
                         .seals = pending.seals};
+  recorder_.start(next_, pending.operation, call.summary(), traces() ? nowNs() : deadline.madeNs());
   if (const Result sent = announce(pending, posting); sent != Result::Success) return sent;
   faultPoint("op.announced");
+  if (traces()) tracePhase("announced", next_);
   pending.state = Pending::State::Announced;
   ++call.pins;
   *sequence = next_++;
   return Result::Success;
 }
 
-Result Exchange::poison(Operation operation, Result result, const std::string& text, Deadline deadline) {
+Result Exchange::poison(Operation operation, Result result, const std::string& text, Deadline deadline,
+                        const std::string& reproduction) {
   if (const Result claimed = claimSlot(deadline); claimed != Result::Success) return claimed;
   Pending& pending = at(next_);
   pending.call = nullptr;
@@ -145,11 +149,13 @@ Result Exchange::poison(Operation operation, Result result, const std::string& t
   posting.sequence = next_;
   posting.recordId = ~next_;  // never taken for the record of a prepared call, whose ids count up from 1
   posting.record = &record;
+  recorder_.start(next_, operation, {}, deadline.madeNs());
   if (const Result sent = announce(pending, posting); sent != Result::Success) return sent;
   pending.state = Pending::State::Announced;
   ++next_;
   advance();
-  return fail(result, pending, text);
+  noteFailure(result, pending, prefix(pending) + text, reproduction);
+  return result;
 }
 
 bool Exchange::advance() {
@@ -179,7 +185,10 @@ bool Exchange::advanceAnnounced(Pending& head) {
   while (arrived_ < identity_.nRanks - 1) {
     const int peer = peerAt(arrived_);
     const auto came = path(peer).announcement(peer, head.sequence);
-    if (!came) return arrived_ != before;
+    if (!came) {
+      recorder_.at(head.sequence).lateCalls |= FlightRecorder::bitOf(peer);
+      return arrived_ != before;
+    }
     announcements_[static_cast<size_t>(peer)] = *came;
     ++arrived_;
   }
@@ -250,6 +259,10 @@ void Exchange::beginMoving(Pending& head) {
   for (int peer = 0; peer < identity_.nRanks; ++peer)
     peerRefs_[static_cast<size_t>(peer)] =
         peer == identity_.rank ? head.refs : announcements_[static_cast<size_t>(peer)].tensors;
+  FlightEntry& entry = recorder_.at(head.sequence);
+  entry.agreedNs = timeAfter(entry.lateCalls != 0, entry.startedNs);
+  entry.phase = Phase::Agreed;
+  if (traces()) tracePhase("agreed", head.sequence);
   if (summandHashes_) summandHashes_->reset(head.call->plan().receives().size());
   mover_.begin(head, peerRefs_);
   head.state = Pending::State::Moving;
@@ -257,9 +270,17 @@ void Exchange::beginMoving(Pending& head) {
 
 bool Exchange::advanceMoving(Pending& head) {
   const bool moved = mover_.step();
-  if (!mover_.done()) return moved;
+  if (!mover_.done()) {
+    recorder_.at(head.sequence).waitedToMove |= !moved;
+    return moved;
+  }
   faultPoint("op.moved");
   if (head.store == kernels::Store::Streaming) kernels::fence();
+  FlightEntry& entry = recorder_.at(head.sequence);
+  constexpr int64_t kQuickBytes = 256 << 10;  // moved in far less than a tick
+  entry.movedNs = timeAfter(entry.waitedToMove || entry.call.bytesReceived > kQuickBytes, entry.agreedNs);
+  entry.phase = Phase::Moved;
+  if (traces()) tracePhase("moved", head.sequence);
   if (!summandHashes_ || isSealed(head)) finish(head, Result::Success);
   return true;
 }
@@ -289,7 +310,10 @@ bool Exchange::advanceClosing(Pending& head) {
   const int before = closed_;
   while (closed_ < identity_.nRanks - 1) {
     const int peer = peerAt(closed_);
-    if (!path(peer).finished(peer, head.sequence)) return closed_ != before;
+    if (!path(peer).finished(peer, head.sequence)) {
+      recorder_.at(head.sequence).lateEnds |= FlightRecorder::bitOf(peer);
+      return closed_ != before;
+    }
     ++closed_;
   }
   // A peer that gave up may have let its inputs change while they were read: it revoked first, so look after the bytes.
@@ -298,11 +322,16 @@ bool Exchange::advanceClosing(Pending& head) {
     return true;
   }
   faultPoint("op.closed");
+  recorder_.at(head.sequence).phase = Phase::Closed;
   complete(head);
   return true;
 }
 
 void Exchange::complete(Pending& head) {
+  FlightEntry& entry = recorder_.at(head.sequence);
+  entry.endedNs = timeAfter(entry.lateEnds != 0 || entry.movedNs == 0, entry.movedNs);
+  entry.result = head.result;
+  if (traces()) tracePhase(entry.phase == Phase::Closed ? "closed" : "ended", head.sequence);
   if (head.call) --head.call->pins;
   head.state = head.abandoned ? Pending::State::Idle : Pending::State::Done;
   ++oldest_;

@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
 
-#include "base/format.h"
+#include "base/log.h"
+#include "exchange/flight_recorder.h"
 #include "exchange/mover.h"
 #include "exchange/waiter.h"
 
@@ -20,6 +22,23 @@ struct Identity {
 
   /// "rank 0/4 comm demo".
   std::string whoText() const { return formatText("rank {}/{} comm {}", rank, nRanks, name); }
+};
+
+/// The last call that failed: for the dump.
+struct Failure {
+  uint64_t sequence = 0;  // 0: none did
+  Result result = Result::Success;
+  std::string text;
+  std::string reproduction;             // a line for the shell, "" when the call cannot be told
+  std::vector<int> absent, unfinished;  // peers that had not called; that had, and had not finished
+};
+
+/// One peer as this rank sees it: for the dump.
+struct PeerView {
+  int rank;
+  int pid;
+  std::string path, reason, state;
+  uint64_t lastSequence;
 };
 
 /// The text of a first cause as its communicator's rank tells it.
@@ -38,7 +57,9 @@ class Exchange {
   /// Announces a call. On success *sequence names it. InvalidUsage: too many are outstanding.
   Result start(PreparedCall& call, const TensorMemory& memory, Deadline deadline, uint64_t* sequence);
   /// Announces that this rank's call is invalid, so that its peers fail at once; returns `result`, whose text it keeps.
-  Result poison(Operation operation, Result result, const std::string& text, Deadline deadline);
+  /// `reproduction`: the call as a line for the shell, where it can be told.
+  Result poison(Operation operation, Result result, const std::string& text, Deadline deadline,
+                const std::string& reproduction = {});
   /// Moves the oldest operation along; whether anything moved.
   bool advance();
   bool isDone(uint64_t sequence) const;
@@ -59,6 +80,16 @@ class Exchange {
   const std::string& lastError() const { return lastError_; }
   const Identity& identity() const { return identity_; }
   void revoke(Result result, const std::string& text);
+
+  // --- for the dump; revoked() and cause() without a look at the peers
+  const FlightRecorder& recorder() const { return recorder_; }
+  uint64_t lastStarted() const { return next_ - 1; }
+  const Failure& failure() const { return failure_; }
+  Result revoked() const { return revoked_; }
+  const std::string& cause() const { return causeText_; }
+  std::vector<PeerView> peerViews() const;
+  /// `hook` runs at the end of a call that was a Mismatch, and once when this rank sees that it is revoked.
+  void onFailure(std::function<void()> hook) { failureHook_ = std::move(hook); }
 
  private:
   Pending& at(uint64_t sequence) { return ring_[sequence % kMaxOutstanding]; }
@@ -87,6 +118,16 @@ class Exchange {
   bool isAwaited(const Pending& head, int peer) const;
   void reportTimeout(const Pending& head);
   Result fail(Result result, const Pending& pending, const std::string& text);
+  void noteFailure(Result result, const Pending& pending, const std::string& text, const std::string& reproduction);
+  void noteRevocation(uint64_t sequence);
+  std::string reproduce(const Pending& pending) const;
+  void tracePhase(const char* phase, uint64_t sequence) const;
+  /// For the recorder: the time now, or that of the phase before when this one cannot have taken long.
+  int64_t timeAfter(bool waited, int64_t beforeNs) const {
+    if (traces()) return nowNs();
+    return waited ? coarseNs() : beforeNs;
+  }
+  bool traces() const { return log::traces(log::Subsystem::Exchange); }
   std::string prefix(const Pending& pending) const;
 
   Identity identity_;
@@ -105,6 +146,9 @@ class Exchange {
   int64_t polledNs_ = 0;                     // when poll() last looked for trouble
   Result revoked_ = Result::Success;
   std::string causeText_;  // of revoked_
+  Failure failure_;
+  std::function<void()> failureHook_;
+  FlightRecorder recorder_;
   std::string lastError_;
 };
 

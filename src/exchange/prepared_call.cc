@@ -52,6 +52,7 @@ PreparedCall::PreparedCall(Operation operation, const Geometry& geometry, std::s
   for (int r = 0; r < plan_.nRanks(); ++r) sameLength &= plan_.receivesFrom(r).size() == plan_.receivesFrom(0).size();
   if (sameLength) interleaved_.resize(plan_.receivesFrom(0).size());
   fillRecord();
+  fillSummary();
   callHash_ = hashOfAgreed(record_, plan_.geometry());
   strideHash_ = hashOfStrides(record_);
   bind(rank, strideHash_, record_);
@@ -86,6 +87,20 @@ void PreparedCall::fillRecord() {
     out.inputOrder = dimensionOrder(shape(plan_.sourceSide(), t), tensor.input);
     out.outputOrder = dimensionOrder(shape(plan_.destinationSide(), t), tensor.output);
   }
+}
+
+void PreparedCall::fillSummary() {
+  const TensorRecord& first = record_.tensors[0];
+  summary_ = {.sequence = record_.sequence,
+              .batch = record_.batch,
+              .heads = record_.heads,
+              .kvHeads = record_.kvHeads,
+              .headDim = first.headDim,
+              .bytesReceived = plan_.bytesReceived(),
+              .inputOrder = first.inputOrder,
+              .outputOrder = first.outputOrder,
+              .type = static_cast<DataType>(first.type),
+              .nTensors = nTensors()};
 }
 
 void PreparedCall::bind(int peer, uint64_t strideHash, const CallRecord& record) {

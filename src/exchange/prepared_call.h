@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "exchange/flight_recorder.h"
 #include "path/record.h"
 #include "plan/plan.h"
 
@@ -22,6 +23,7 @@ class PreparedCall {
   uint64_t recordId() const { return recordId_; }
   uint64_t callHash() const { return callHash_; }
   uint64_t strideHash() const { return strideHash_; }
+  const CallSummary& summary() const { return summary_; }
   int nTensors() const { return static_cast<int>(plan_.tensors().size()); }
 
   const Extent& inputExtent(int tensor) const { return peerExtent(plan_.rank(), tensor); }
@@ -54,9 +56,11 @@ class PreparedCall {
 
  private:
   void fillRecord();
+  void fillSummary();
   bool meetInRows(size_t place) const;
 
   Plan plan_;
+  CallSummary summary_;
   CallRecord record_;
   uint64_t recordId_, callHash_ = 0, strideHash_ = 0;
   std::vector<Extent> outputExtents_;

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The part of the exchange that runs only when something is slow or wrong.
-#include "base/log.h"
 #include "base/text.h"
 #include "exchange/exchange.h"
 
@@ -104,6 +103,7 @@ Result Exchange::revokedBy() {
   const Cause cause = distinctPaths_.front()->cause();
   revoked_ = static_cast<Result>(cause.result);
   causeText_ = textOf(cause, identity_.rank);
+  noteRevocation(cause.sequence);
   return revoked_;
 }
 
@@ -114,9 +114,9 @@ void Exchange::revoke(Result result, const std::string& text) {
   if (distinctPaths_.empty()) {
     revoked_ = result;
     causeText_ = text;
+    noteRevocation(oldest_);
   }
-  if (revokedBy() != Result::Success)
-    log::info({log::Subsystem::Exchange, identity_.whoText()}, "revoked: {}", causeText_);
+  (void)revokedBy();
 }
 
 void Exchange::failAll() {
@@ -128,8 +128,7 @@ void Exchange::failAll() {
 }
 
 Result Exchange::fail(Result result, const Pending& pending, const std::string& text) {
-  lastError_ = prefix(pending) + text;
-  log::info({log::Subsystem::Exchange, identity_.whoText()}, "{}: {}", nameOf(result), lastError_);
+  noteFailure(result, pending, prefix(pending) + text, reproduce(pending));
   return result;
 }
 

@@ -104,6 +104,8 @@ class Path {
   /// Makes the communicator unusable at every rank; the first cause is kept.
   virtual void revoke(const Cause& cause) noexcept = 0;
   virtual Cause cause() const noexcept = 0;
+  /// The peer's process, for messages.
+  virtual int pidOf(int peer) const noexcept = 0;
   /// What is known of a silent peer ("stopped", "running"), for messages.
   virtual std::string describe(int peer) const = 0;
 };

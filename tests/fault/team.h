@@ -78,6 +78,8 @@ class Team {
   Sheet& sheet() { return *sheet_; }
   /// Sends a signal; with SIGKILL also reaps, as a launcher does.
   void signal(int rank, int number);
+  /// A rank that dies by its own hand: nothing is expected of it.
+  void expectKilled(int rank) { killed_.insert(rank); }
   /// Whether each rank's step is at least `step` within a generous time.
   bool allReached(std::int64_t step);
   /// Waits for the ranks and expects each but the killed ones to have ended well with no failure reported.

@@ -50,6 +50,7 @@ class FakePath final : public Path {
   bool isRevoked() const noexcept override { return false; }
   void revoke(const Cause&) noexcept override {}
   Cause cause() const noexcept override { return {}; }
+  int pidOf(int) const noexcept override { return 0; }
   std::string describe(int) const override { return {}; }
 
  private:

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <unistd.h>
+
 #include "path/board_path.h"
 
 namespace ulysses {
@@ -26,6 +28,7 @@ class SelfPath final : public BoardPath {
   void prepareStaging() override {}
 
   std::optional<std::string> lost(int peer) override;
+  int pidOf(int) const noexcept override { return getpid(); }
   std::string describe(int) const override { return "a thread of this process"; }
 };
 

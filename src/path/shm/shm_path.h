@@ -35,6 +35,7 @@ class ShmPath final : public BoardPath {
 
   void service() noexcept override;
   std::optional<std::string> lost(int peer) override;
+  int pidOf(int of) const noexcept override { return peer(of).pid(); }
   std::string describe(int peer) const override;
 
  protected:

@@ -1,0 +1,19 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+
+#include "comm/settings.h"
+#include "exchange/exchange.h"
+
+namespace ulysses {
+
+/// The state of a communicator at this rank as JSON: who, settings, the last failure, the peers, the last operations,
+/// oldest first. One line for each peer and operation. Costs system calls.
+std::string dumpOf(const Exchange& exchange, const Settings& settings);
+
+/// Writes it to the file that ULYSSES_DUMP_FILE names, if it names one, and logs where it is. Throws nothing: a dump
+/// that cannot be written is warned about.
+void writeDumpFile(const Exchange& exchange, const Settings& settings) noexcept;
+
+}  // namespace ulysses
