@@ -59,17 +59,21 @@ Result Exchange::claimSlot(Deadline deadline) {
   return Result::Success;
 }
 
+/// The recorder's lines are seldom in a near cache: they are written after the announcement, which would else stand
+/// behind them in the core's queue of stores.
 Result Exchange::announce(Pending& pending, const Posting& posting) {
   faultPoint("op.announcing");
-  for (Path* each : distinctPaths_) {
-    const Result sent = each->publish(posting, pending.deadline);
-    if (sent == Result::Success) continue;
-    revoke(sent, prefix(pending) + announceFailureText());
-    recorder_.at(pending.sequence).result = revoked_;
-    lastError_ = causeText_;
-    return revoked_;
-  }
-  return Result::Success;
+  const int64_t startedNs = traces() ? nowNs() : pending.deadline.madeNs();
+  Result sent = Result::Success;
+  for (Path* each : distinctPaths_)
+    if (sent == Result::Success) sent = each->publish(posting, pending.deadline);
+  recorder_.start(pending.sequence, pending.operation, pending.call ? pending.call->summary() : CallSummary{},
+                  startedNs);
+  if (sent == Result::Success) return sent;
+  revoke(sent, prefix(pending) + announceFailureText());
+  recorder_.at(pending.sequence).result = revoked_;
+  lastError_ = causeText_;
+  return revoked_;
 }
 
 void Exchange::describeTensors(Pending& pending) {
@@ -122,7 +126,6 @@ Result Exchange::start(PreparedCall& call, const TensorMemory& memory, Deadline 
                         .queryHeads = g.queryHeads,
                         .tensors = std::span(pending.refs).first(static_cast<size_t>(call.nTensors())),
                         .seals = pending.seals};
-  recorder_.start(next_, pending.operation, call.summary(), traces() ? nowNs() : deadline.madeNs());
   if (const Result sent = announce(pending, posting); sent != Result::Success) return sent;
   faultPoint("op.announced");
   if (traces()) tracePhase("announced", next_);
@@ -149,7 +152,6 @@ Result Exchange::poison(Operation operation, Result result, const std::string& t
   posting.sequence = next_;
   posting.recordId = ~next_;  // never taken for the record of a prepared call, whose ids count up from 1
   posting.record = &record;
-  recorder_.start(next_, operation, {}, deadline.madeNs());
   if (const Result sent = announce(pending, posting); sent != Result::Success) return sent;
   pending.state = Pending::State::Announced;
   ++next_;
