@@ -20,7 +20,8 @@ class Communicator {
  public:
   /// Joins a communicator of several processes. Throws Error; nothing is held then.
   static std::unique_ptr<Communicator> create(const UniqueId& id, int nRanks, int rank, Settings settings,
-                                              const std::function<void()>& watch = {});
+                                              const std::function<void()>& watch = {},
+                                              Patience patience = Patience::RootIsThere);
   /// All ranks of a communicator of this process.
   static std::vector<std::unique_ptr<Communicator>> createAll(int nRanks, Settings settings);
   ~Communicator();

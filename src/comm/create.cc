@@ -100,7 +100,7 @@ void requireOneHost(const Membership& membership) {
 }  // namespace
 
 std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRanks, int rank, Settings settings,
-                                                   const std::function<void()>& watch) {
+                                                   const std::function<void()>& watch, Patience patience) {
   settings.resolve(nRanks);
   // The root answers at this deadline too: leave its text time to arrive.
   constexpr int64_t kGraceMs = 1000;
@@ -110,7 +110,7 @@ std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRank
   MeshListener listener;
   faultPoint("init.listening");
   const RankInfo own = ownInfo(rank, nRanks, settings, host, listener.name());
-  const Membership membership = joinRendezvous(id, own, deadline, watch);
+  const Membership membership = joinRendezvous(id, own, deadline, watch, patience);
   faultPoint("init.joined");
   requireOneHost(membership);
   auto peers = listener.connect(membership, rank, deadline);

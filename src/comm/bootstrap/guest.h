@@ -27,6 +27,8 @@ class Guest {
   Event received(size_t bytes);
 
   const Challenge& challenge() const { return challenge_; }
+  /// It knows this id, and has not proved yet that it has its secret.
+  bool isChallenged() const { return state_ == State::Introduction || state_ == State::Info; }
   uint32_t version() const { return introduction_.version; }
   const RankInfo& info() const { return info_; }
   Proof welcomeProof(const Welcome& welcome, Bytes records) const { return session_.welcomeProof(welcome, records); }

@@ -6,6 +6,8 @@
 
 #include <poll.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/fault_point.h"
 #include "base/log.h"
@@ -15,6 +17,12 @@
 
 namespace ulysses {
 namespace {
+
+/// Nobody serves this id here, so far: `reason` is the short form, for who goes on trying.
+struct NotYet : Error {
+  NotYet(Result result, const std::string& text, std::string why) : Error(result, text), reason(std::move(why)) {}
+  std::string reason;
+};
 
 /// A connection whose every wait ends by the deadline.
 class Line {
@@ -35,8 +43,13 @@ class Line {
   }
   void transfer(void* data, size_t bytes, bool sending);
   const std::string& where() const { return where_; }
+  /// It has shown that it is a rendezvous: a connection that closes from now on is not one that nobody serves.
+  void setServed() { served_ = true; }
 
  private:
+  [[noreturn]] void raiseClosed() const;
+
+  bool served_ = false;
   UniqueFd socket_;
   std::string where_;
   Deadline deadline_;
@@ -53,11 +66,7 @@ void Line::transfer(void* data, size_t bytes, bool sending) {
       bytes -= static_cast<size_t>(moved);
       continue;
     }
-    if (moved == 0 || (errno != EAGAIN && errno != EINTR))
-      raise(Result::SystemError,
-            "the rendezvous at {} closed the connection: the process that called ulyssesGetUniqueId has ended, all "
-            "ranks of this id were served already, or it has another secret; make a new id for each communicator",
-            where_);
+    if (moved == 0 || (errno != EAGAIN && errno != EINTR)) raiseClosed();
     if (deadline_.passed()) raise(Result::Timeout, "the rendezvous at {} did not answer before the deadline", where_);
     pollfd entry{socket_.get(), static_cast<short>(sending ? POLLOUT : POLLIN), 0};
     poll(&entry, 1, deadline_.leftMs(50));
@@ -65,16 +74,41 @@ void Line::transfer(void* data, size_t bytes, bool sending) {
   }
 }
 
+void Line::raiseClosed() const {
+  const std::string text = formatText(
+      "the rendezvous at {} closed the connection: the process that called ulyssesGetUniqueId has ended, all "
+      "ranks of this id were served already, or it has another secret; make a new id for each communicator",
+      where_);
+  if (served_) throw Error(Result::SystemError, text);
+  throw NotYet(Result::SystemError, text, where_ + ": connection closed");
+}
+
+/// A port that nobody listens at may be the one that the kernel chose for this very connection: it then meets itself.
+bool isConnectedToItself(int socket) {
+  sockaddr_storage own{}, peer{};
+  socklen_t ownSize = sizeof own, peerSize = sizeof peer;
+  return getsockname(socket, reinterpret_cast<sockaddr*>(&own), &ownSize) == 0 &&
+         getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &peerSize) == 0 && ownSize == peerSize &&
+         std::memcmp(&own, &peer, ownSize) == 0;
+}
+
 /// 0 when the socket is connected, else an errno; ETIMEDOUT at the deadline.
 int connectBy(int socket, const HostAddress& address, Deadline deadline) {
-  if (connect(socket, address.get(), address.size) == 0) return 0;
+  if (connect(socket, address.get(), address.size) == 0) return isConnectedToItself(socket) ? ECONNREFUSED : 0;
   if (errno != EINPROGRESS && errno != EINTR) return errno;
   pollfd entry{socket, POLLOUT, 0};
   while (poll(&entry, 1, deadline.leftMs(1000)) <= 0)
     if (deadline.passed()) return ETIMEDOUT;
   int error = 0;
   socklen_t size = sizeof error;
-  return getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+  if (getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+  return error == 0 && isConnectedToItself(socket) ? ECONNREFUSED : error;
+}
+
+/// What errno means for a connection.
+std::string connectText(int error) {
+  if (error != EADDRNOTAVAIL) return std::strerror(error);
+  return "no local port is free (or no such address): net.ipv4.ip_local_port_range is used up by other connections";
 }
 
 /// The first of the id's endpoints that answers.
@@ -91,17 +125,19 @@ Line connectTo(const UniqueId& id, Deadline deadline, const std::function<void()
     if (error == 0)
       log::info(log::Subsystem::Bootstrap, "communicator {:08x}: joining at {}", id.tag & 0xffffffff, toText(endpoint));
     if (error == 0) return Line(std::move(socket), toText(endpoint), deadline, watch);
-    tried += formatText("{}{}: {}", tried.empty() ? "" : "; ", toText(endpoint), std::strerror(error));
+    tried += formatText("{}{}: {}", tried.empty() ? "" : "; ", toText(endpoint), connectText(error));
   }
   require(!tried.empty(), "unique id: it has no endpoint; pass the 128 bytes of ulyssesGetUniqueId unchanged");
-  raise(error == ETIMEDOUT && deadline.passed() ? Result::Timeout : Result::SystemError,
-        "connecting to the rendezvous failed ({}); the process that called ulyssesGetUniqueId must be alive and be "
-        "reachable from here (ULYSSES_INTERFACE there), and an id serves one communicator",
-        tried);
+  throw NotYet(
+      error == ETIMEDOUT && deadline.passed() ? Result::Timeout : Result::SystemError,
+      formatText("connecting to the rendezvous failed ({}); the process that called ulyssesGetUniqueId must be alive "
+                 "and be reachable from here (ULYSSES_INTERFACE there), and an id serves one communicator",
+                 tried),
+      tried);
 }
 
 /// Both ends prove that they have the secret; only then does this one say who it is.
-Session shakeHands(Line& line, const UniqueId& id, const RankInfo& own) {
+Session shakeHands(Line& line, const UniqueId& id, const RankInfo& own, Patience patience) {
   Session session{id.secret, id.tag, {}, {}};
   Hello hello;
   hello.tag = id.tag;
@@ -112,13 +148,15 @@ Session shakeHands(Line& line, const UniqueId& id, const RankInfo& own) {
   const Challenge challenge = line.receive<Challenge>();
   session.root = challenge.nonce;
   if (challenge.otherId)
-    raise(
-        Result::InvalidArgument,
-        "the rendezvous at {} serves another unique id: this one is of an earlier run or was mixed up; pass all ranks "
-        "the id that ulyssesGetUniqueId made for this communicator",
-        line.where());
+    throw NotYet(Result::InvalidArgument,
+                 formatText("the rendezvous at {} serves another unique id: this one is of an earlier run or was mixed "
+                            "up; pass all ranks the id that ulyssesGetUniqueId made for this communicator",
+                            line.where()),
+                 line.where() + ": another communicator or job is served there");
+  line.setServed();
   if (!sameProof(challenge.proof, session.rootProof()))
-    raise(Result::SystemError, "what answers at {} does not have the secret of this unique id", line.where());
+    raise(Result::SystemError, "what answers at {} does not have the secret of this unique id{}", line.where(),
+          patience == Patience::RootMayComeLater ? ": ULYSSES_SECRET_FILE must hold the same bytes at all ranks" : "");
   Introduction introduction;
   introduction.infoBytes = sizeof own;
   introduction.proof = session.rankProof(bytesOf(own));
@@ -128,12 +166,38 @@ Session shakeHands(Line& line, const UniqueId& id, const RankInfo& own) {
   return session;
 }
 
+struct Contact {
+  Line line;
+  Session session;
+};
+
+Contact meetRoot(const UniqueId& id, const RankInfo& own, Deadline deadline, const std::function<void()>& watch,
+                 Patience patience) {
+  constexpr int kFirstPauseMs = 5, kLongestPauseMs = 100;
+  for (int pauseMs = kFirstPauseMs;; pauseMs = std::min(2 * pauseMs, kLongestPauseMs)) {
+    try {
+      Line line = connectTo(id, deadline, watch);
+      const Session session = shakeHands(line, id, own, patience);
+      return {std::move(line), session};
+    } catch (const NotYet& error) {
+      if (patience == Patience::RootIsThere) throw;
+      if (deadline.passed())
+        raise(Result::Timeout,
+              "rank 0 was not met before the deadline ({}); look why it did not start or has failed, whether all ranks "
+              "have the same address and port (ULYSSES_ROOT, or MASTER_ADDR and ULYSSES_PORT) and made as many "
+              "communicators before, or raise init_timeout_ms (ULYSSES_INIT_TIMEOUT_MS)",
+              error.reason);
+    }
+    if (watch) watch();
+    poll(nullptr, 0, deadline.leftMs(pauseMs));
+  }
+}
+
 }  // namespace
 
 Membership joinRendezvous(const UniqueId& id, const RankInfo& own, Deadline deadline,
-                          const std::function<void()>& watch) {
-  Line line = connectTo(id, deadline, watch);
-  const Session session = shakeHands(line, id, own);
+                          const std::function<void()>& watch, Patience patience) {
+  auto [line, session] = meetRoot(id, own, deadline, watch, patience);
   const Welcome welcome = line.receive<Welcome>();
   Membership membership;
   if (welcome.result == 0) {

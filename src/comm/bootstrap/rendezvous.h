@@ -32,14 +32,23 @@ struct RankInfo {
 /// it. The thread ends when all ranks were answered, or with the process. Throws InvalidArgument, SystemError.
 UniqueId openRendezvous(const std::string& interface);
 
+/// Serves an id whose endpoints and secret are given: listens at exactly these, those of other hosts left out. What
+/// this process served at given endpoints before ends first. `origin` says where the port comes from
+/// ("ULYSSES_ROOT=..."). Throws SystemError: the port is in use, or none of the addresses is of this host.
+void serveRendezvous(const UniqueId& id, const std::string& origin, Deadline deadline);
+
 struct Membership {
   std::vector<RankInfo> ranks;  // by rank
   Secret meshToken{};           // known to the ranks only
 };
 
+/// Whether the rendezvous is there before the ranks that join, as for an id that was handed out by it; or may come
+/// after them, as at an address that was given to all.
+enum class Patience { RootIsThere, RootMayComeLater };
+
 /// Joins as `own`. Throws InvalidArgument with the root's reason, Timeout naming who is missing, SystemError. `watch`
 /// is called now and then while this waits, and may throw to end it.
 Membership joinRendezvous(const UniqueId& id, const RankInfo& own, Deadline deadline,
-                          const std::function<void()>& watch = {});
+                          const std::function<void()>& watch = {}, Patience patience = Patience::RootIsThere);
 
 }  // namespace ulysses

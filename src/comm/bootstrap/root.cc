@@ -6,6 +6,9 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -57,11 +60,13 @@ void sendAll(int socket, Bytes bytes) {
 
 class Root {
  public:
-  Root(std::vector<UniqueFd> listeners, const UniqueId& id) : listeners_(std::move(listeners)), id_(id) {}
+  /// Ends early when `stop` is set.
+  Root(std::vector<UniqueFd> listeners, const UniqueId& id, std::shared_ptr<const std::atomic<bool>> stop)
+      : listeners_(std::move(listeners)), id_(id), stop_(std::move(stop)) {}
 
   void run() {
     Deadline deadline = Deadline::inMs(kIdleMs);
-    while (!finished_) {
+    while (!finished_ && !*stop_) {
       if (deadline.passed()) return joined_ == 0 || failed_ ? void() : fail(Result::Timeout, missingText());
       pollOnce(deadline);
       if (joined_ > 0 && !deadlineSet_) {
@@ -111,7 +116,7 @@ class Root {
     const ssize_t bytes = recv(c.socket.get(), room.data(), room.size(), 0);
     if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (c.joined) return loseMember(c);
-    if (bytes <= 0) return c.socket.reset();
+    if (bytes <= 0) return hangUp(c);
     switch (c.guest.received(static_cast<size_t>(bytes))) {
       case Guest::Event::More:
         return;
@@ -122,8 +127,13 @@ class Root {
       case Guest::Event::Joined:
         return join(c);
       case Guest::Event::Stranger:
-        return c.socket.reset();
+        return hangUp(c);
     }
+  }
+
+  void hangUp(Connection& c) {
+    otherSecrets_ += c.guest.isChallenged();
+    c.socket.reset();
   }
 
   /// A member must stay and wait for its answer: one that goes has died or given up.
@@ -190,9 +200,10 @@ class Root {
     for (int rank = 0; rank < nRanks; ++rank)
       if (!here[static_cast<size_t>(rank)]) missing += formatText("{}{}", missing.empty() ? "" : ", ", rank);
     return formatText(
-        "{} of {} ranks joined before the deadline; missing: {}. Look why they did not start, or raise "
+        "{} of {} ranks joined before the deadline; missing: {}{}. Look why they did not start, or raise "
         "init_timeout_ms (ULYSSES_INIT_TIMEOUT_MS)",
-        joined_, nRanks, missing);
+        joined_, nRanks, missing,
+        otherSecrets_ ? formatText(" ({} connections knew this communicator but not its secret)", otherSecrets_) : "");
   }
 
   void succeed() {
@@ -235,24 +246,84 @@ class Root {
 
   std::vector<UniqueFd> listeners_;
   UniqueId id_;
+  std::shared_ptr<const std::atomic<bool>> stop_;
   std::vector<Connection> connections_;
   std::vector<pollfd> polls_;
   Welcome welcome_;  // but for its proof
-  int joined_ = 0, nRanks_ = 0;
+  int joined_ = 0, nRanks_ = 0, otherSecrets_ = 0;
   bool failed_ = false, finished_ = false, deadlineSet_ = false;
 };
 
+enum class Port { Given, OfTheKernelsChoice };
+
+/// Listens; 0 or an errno.
+int tryListen(const HostAddress& address, Port port, UniqueFd& listener) {
+  listener = UniqueFd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!listener) raiseErrno("socket");
+  const int on = port == Port::Given;
+  // Old connections of a given port must not keep a new job from it. Two listeners still exclude each other.
+  if (setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) raiseErrno("setsockopt(SO_REUSEADDR)");
+  return bind(listener.get(), address.get(), address.size) == 0 && listen(listener.get(), SOMAXCONN) == 0 ? 0 : errno;
+}
+
 /// Listens at a port of the kernel's choice and puts it into `endpoint`.
 UniqueFd listenAt(const HostAddress& address, UniqueId::Endpoint& endpoint) {
-  UniqueFd listener(socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!listener) raiseErrno("socket");
-  if (bind(listener.get(), address.get(), address.size) != 0) raiseErrno("bind to the selected interface");
-  if (listen(listener.get(), SOMAXCONN) != 0) raiseErrno("listen");
+  UniqueFd listener;
+  const int error = tryListen(address, Port::OfTheKernelsChoice, listener);
+  if (error == EADDRINUSE)
+    raise(Result::SystemError,
+          "no port is free on the selected interface: net.ipv4.ip_local_port_range is used up by other connections");
+  if (error) raiseErrno("bind to the selected interface", error);
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
   if (getsockname(listener.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) raiseErrno("getsockname");
   endpoint = endpointOf(bound);
   return listener;
+}
+
+/// Listens at a given port. A predecessor, in this process or in one that was just killed, may need a moment to end.
+UniqueFd listenAtGiven(const UniqueId::Endpoint& endpoint, int* error, Deadline deadline) {
+  constexpr int kPauseMs = 5;
+  const HostAddress address = addressOf(endpoint);
+  UniqueFd listener;
+  while ((*error = tryListen(address, Port::Given, listener)) == EADDRINUSE && !deadline.passed())
+    poll(nullptr, 0, deadline.leftMs(kPauseMs));
+  if (*error) return {};
+  return listener;
+}
+
+[[noreturn]] void raiseCannotListen(const UniqueId::Endpoint& endpoint, const std::string& origin, int error) {
+  if (error == EADDRINUSE)
+    raise(Result::SystemError,
+          "{}: port {} is in use on this host; give another one, best below those of net.ipv4.ip_local_port_range (any "
+          "outgoing connection may take one of these), or end the program that listens there (ss -ltnp shows it)",
+          origin, endpoint.port);
+  if (error == EADDRNOTAVAIL)
+    raise(Result::SystemError,
+          "{}: {} is no address of this host, and rank 0 is here; name an address of the host of rank 0", origin,
+          toText(endpoint));
+  raise(Result::SystemError, "{}: listening at {} failed: {} (errno {})", origin, toText(endpoint),
+        std::strerror(error), error);
+}
+
+void startRoot(std::vector<UniqueFd> listeners, const UniqueId& id, std::shared_ptr<const std::atomic<bool>> stop) {
+  std::thread([root = Root(std::move(listeners), id, std::move(stop))]() mutable {
+    try {
+      root.run();
+    } catch (const std::exception& error) {
+      log::warn(log::Subsystem::Bootstrap, "rendezvous: {}", error.what());
+    }
+  }).detach();
+}
+
+/// The flag that ends what is served at given endpoints; that of the one before is set.
+std::shared_ptr<const std::atomic<bool>> succeedAtGiven() {
+  static std::mutex mutex;
+  static std::shared_ptr<std::atomic<bool>> current;
+  const std::lock_guard lock(mutex);
+  if (current) *current = true;
+  current = std::make_shared<std::atomic<bool>>(false);
+  return current;
 }
 
 }  // namespace
@@ -271,14 +342,26 @@ UniqueId openRendezvous(const std::string& interface) {
   for (size_t i = 0; i < addresses.size(); ++i)
     places += formatText("{}{} (interface {})", i == 0 ? "" : ", ", toText(id.endpoints[i]), addresses[i].interface);
   log::info(log::Subsystem::Bootstrap, "communicator {:08x}: rendezvous at {}", id.tag & 0xffffffff, places);
-  std::thread([root = Root(std::move(listeners), id)]() mutable {
-    try {
-      root.run();
-    } catch (const std::exception& error) {
-      log::warn(log::Subsystem::Bootstrap, "rendezvous: {}", error.what());
-    }
-  }).detach();
+  startRoot(std::move(listeners), id, std::make_shared<std::atomic<bool>>(false));
   return id;
+}
+
+void serveRendezvous(const UniqueId& id, const std::string& origin, Deadline deadline) {
+  constexpr int kGraceMs = 2000;
+  auto stop = succeedAtGiven();
+  const Deadline grace = Deadline::inMs(deadline.leftMs(kGraceMs));
+  std::vector<UniqueFd> listeners;
+  int error = 0;
+  for (const UniqueId::Endpoint& endpoint : id.endpoints) {
+    if (endpoint.family == 0) continue;
+    UniqueFd listener = listenAtGiven(endpoint, &error, grace);
+    if (listener)
+      listeners.push_back(std::move(listener));
+    else if (error != EADDRNOTAVAIL)
+      raiseCannotListen(endpoint, origin, error);
+  }
+  if (listeners.empty()) raiseCannotListen(id.endpoints[0], origin, error);
+  startRoot(std::move(listeners), id, std::move(stop));
 }
 
 }  // namespace ulysses
