@@ -115,6 +115,32 @@ ULYSSES_API ulyssesResult_t ulyssesCommInitRank(ulyssesComm_t* comm, int nRanks,
 ULYSSES_API ulyssesResult_t ulyssesCommInitRankConfig(ulyssesComm_t* comm, int nRanks, const ulyssesUniqueId_t* id,
                                                       int rank, const ulyssesConfig_t* config);
 
+// What a launcher (mpirun, srun, torchrun, a script) made of this process, by the environment it gave it.
+typedef struct {
+  char name[32];  // "openmpi", "pmi" (MPICH, Slurm), "pmix", "slurm", "torchrun", "environment" (RANK and WORLD_SIZE
+                  // set by somebody else), "ulysses" (ULYSSES_RANK)
+  int rank;       // 0..nRanks-1
+  int nRanks;
+  int localRank;  // among the ranks of this host, and their number; -1: the launcher does not say
+  int localRanks;
+  int64_t reserved[4];
+} ulyssesLauncher_t;
+
+// Ask for it. Local, except below PMIx launchers that have no variable for the number of ranks: these ask their server.
+// Thread-safe. Errors: InvalidUsage (nothing started this process as a rank; the text lists the variables looked for),
+// InvalidArgument (launcher is NULL; a variable is malformed or does not fit the others), NotSupported, SystemError.
+ULYSSES_API ulyssesResult_t ulyssesGetLauncher(ulyssesLauncher_t* launcher);
+
+// Join the communicator of all processes that this launcher started, as the rank that it made of this one. They find
+// each other by ULYSSES_ROOT with ULYSSES_SECRET_FILE, else by the launcher itself (PMI, PMIx), else by MASTER_ADDR
+// (docs/user_guide.md). Called by all of them; each call makes another communicator, the n-th call of one process with
+// the n-th calls of the others, also after an error. MPI may be used in the same process, not during the call. Blocks
+// until all ranks joined, or the init deadline. config may be NULL. On error *comm is NULL and nothing is held. Errors:
+// those of ulyssesGetLauncher; InvalidArgument (comm is NULL; ULYSSES_ROOT, the secret file or an address that cannot
+// be, or is refused without a secret); Timeout (names the missing ranks where the launcher tells them); SystemError
+// (port in use, another secret, the launcher closed its connection); those of ulyssesCommInitRank.
+ULYSSES_API ulyssesResult_t ulyssesCommInitLauncher(ulyssesComm_t* comm, const ulyssesConfig_t* config);
+
 // Make all ranks of a communicator in this process; comms[r] becomes rank r. Each may be driven by its own thread, or
 // one thread drives them all between ulyssesGroupStart and ulyssesGroupEnd. config may be NULL. Errors as InitRank.
 ULYSSES_API ulyssesResult_t ulyssesCommInitAll(ulyssesComm_t* comms, int nRanks, const ulyssesConfig_t* config);

@@ -6,6 +6,7 @@
 #include "api/translate.h"
 #include "base/env.h"
 #include "base/text.h"
+#include "comm/launch/launched.h"
 
 namespace ulysses::api {
 
@@ -75,6 +76,25 @@ Result initAll(ulyssesComm_t* comms, int nRanks, const ulyssesConfig_t* config) 
   auto made = Communicator::createAll(nRanks, translateConfig(config));
   for (int rank = 0; rank < nRanks; ++rank)
     comms[rank] = handleOf(HandleTable::instance().add(std::move(made[static_cast<size_t>(rank)])));
+  return Result::Success;
+}
+
+Result getLauncher(ulyssesLauncher_t* launcher) {
+  require(launcher != nullptr, "launcher is NULL");
+  *launcher = {};
+  const Launcher found = requireLauncher();
+  copyText(launcher->name, found.name);
+  launcher->rank = found.rank;
+  launcher->nRanks = found.nRanks;
+  launcher->localRank = found.localRank;
+  launcher->localRanks = found.localRanks;
+  return Result::Success;
+}
+
+Result initLauncher(ulyssesComm_t* comm, const ulyssesConfig_t* config) {
+  require(comm != nullptr, "comm is NULL");
+  *comm = nullptr;
+  *comm = handleOf(HandleTable::instance().add(createLaunched(translateConfig(config))));
   return Result::Success;
 }
 
@@ -189,6 +209,14 @@ ulyssesResult_t ulyssesCommInitRank(ulyssesComm_t* comm, int nRanks, const ulyss
 ulyssesResult_t ulyssesCommInitRankConfig(ulyssesComm_t* comm, int nRanks, const ulyssesUniqueId_t* id, int rank,
                                           const ulyssesConfig_t* config) {
   return guard([&] { return initRank(comm, nRanks, id, rank, config); });
+}
+
+ulyssesResult_t ulyssesGetLauncher(ulyssesLauncher_t* launcher) {
+  return guard([&] { return getLauncher(launcher); });
+}
+
+ulyssesResult_t ulyssesCommInitLauncher(ulyssesComm_t* comm, const ulyssesConfig_t* config) {
+  return guard([&] { return initLauncher(comm, config); });
 }
 
 ulyssesResult_t ulyssesCommInitAll(ulyssesComm_t* comms, int nRanks, const ulyssesConfig_t* config) {

@@ -28,6 +28,15 @@ constexpr Variable kTable[] = {
     {"ULYSSES_INIT_TIMEOUT_MS", "600000", "1 .. 2^40", "deadline of communicator creation"},
     {"ULYSSES_INTERFACE", "127.0.0.1", "a name or an address",
      "network interface that ulyssesGetUniqueId listens on, and no other"},
+    {"ULYSSES_ROOT", "unset", "HOST:PORT, [IPV6]:PORT",
+     "where ranks that a launcher started meet: rank 0 listens there, and nowhere else"},
+    {"ULYSSES_SECRET_FILE", "unset", "a file of yours, mode 0600",
+     "its 32 or more bytes let ranks join at ULYSSES_ROOT or MASTER_ADDR; the same at all of them"},
+    {"ULYSSES_INSECURE", "0", "0, 1", "1: meet at an address beyond loopback without a secret"},
+    {"ULYSSES_PORT", "MASTER_PORT + 1", "1 .. 65535", "where ranks of torchrun meet, at MASTER_ADDR"},
+    {"ULYSSES_RANK", "from the launcher", "0 .. ULYSSES_RANKS - 1",
+     "which rank this process is, before any launcher's word"},
+    {"ULYSSES_RANKS", "from the launcher", "1 .. 65536", "how many ranks there are"},
     {"ULYSSES_STAGING_BYTES", "1048576", "4096 .. 2^32",
      "window per rank for tensors in private memory; rank 0's value holds for the group"},
     {"ULYSSES_PLAN_CACHE", "64", "1 .. 65536", "plans a communicator keeps, least recently used dropped"},
@@ -45,8 +54,8 @@ const Variable& find(const char* name) {
 }
 
 /// Read by tests and tools of this project.
-constexpr const char* kOthers[] = {"ULYSSES_TEST_CASES", "ULYSSES_TEST_SEED", "ULYSSES_TEST_POINT", "ULYSSES_PERF",
-                                   "ULYSSES_LIBRARY"};
+constexpr const char* kOthers[] = {"ULYSSES_TEST_CASES",    "ULYSSES_TEST_SEED", "ULYSSES_TEST_POINT",
+                                   "ULYSSES_TEST_START_US", "ULYSSES_PERF",      "ULYSSES_LIBRARY"};
 
 /// Insertions, deletions and exchanges of a letter that make one word of the other.
 size_t editDistance(std::string_view a, std::string_view b) {
