@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "case.h"
-#include "compare.h"
+#include "preparation.h"
 #include "rank.h"
 #include "report.h"
 #include "shared.h"
@@ -21,34 +21,6 @@
 
 namespace ulysses::perf {
 namespace {
-
-int64_t stripeBytes(const Options& options, const Case& test) {
-  return (options.compareFloor ? floorStripeBytes(test) : 0) + (options.comparePermute ? permuteStripeBytes(test) : 0);
-}
-
-// Inputs and outputs of all ranks, once for the library and once for the helper, which packs too.
-int64_t neededBytes(const Options& options, const Case& test) {
-  int64_t tensors = 0;
-  for (int rank = 0; rank < test.ranks; ++rank) {
-    for (int tensor = 0; tensor < test.nTensors(); ++tensor) {
-      tensors +=
-          Buffer::storageBytes(test.inputBytes(tensor, rank)) + Buffer::storageBytes(test.outputBytes(tensor, rank));
-    }
-  }
-  return tensors * (options.compareMpi ? 4 : 1) + stripeBytes(options, test) * test.ranks;
-}
-
-// Shared pages that do not fit kill their toucher with SIGBUS or bring the out-of-memory killer: ask before.
-void checkMemory(const Options& options, const std::vector<Case>& cases) {
-  int64_t needed = 0;
-  for (const Case& test : cases) needed = std::max(needed, neededBytes(options, test));
-  const int64_t usable = usableMemoryBytes();
-  if (needed <= usable) return;
-  throw InputError(
-      fmt::format("--seq --batch --heads (or -e): the tensors of all ranks need {}, and {} are available "
-                  "(memory and memory cgroup); make them smaller, or leave out --compare",
-                  formatBytes(needed), formatBytes(usable)));
-}
 
 std::vector<std::string> mpiCommand(const Options& options, const SharedArea& area) {
   const std::string helper = std::filesystem::read_symlink("/proc/self/exe").replace_filename("ulysses_perf_mpi");
@@ -91,33 +63,13 @@ void publishId(const SharedArea& area) {
   storeAndWake(area.started(), 1);
 }
 
-int mostIterations(const Options& options, const std::vector<Case>& cases) {
-  int most = 1;
-  for (const Case& test : cases) {
-    for (const int nContenders : {1, kMaxContenders}) {
-      most = std::max(most, scheduleOf(options, test, nContenders).iterations());
-    }
-  }
-  return most;
-}
-
-void requireAllMeasured(const Report& report) {
-  for (const CaseResult& result : report.results()) {
-    for (const ContenderResult& one : result.contenders) {
-      if (!one.unavailable.empty()) throw RunError(fmt::format("--compare-strict: {}: {}", one.name, one.unavailable));
-    }
-  }
-}
-
 }  // namespace
 
 int runBenchmark(const Options& options) {
   const std::vector<Case> cases = makeCases(options);
   checkMemory(options, cases);
   SharedArea area = SharedArea::create(options.ranks, mostIterations(options, cases));
-  int64_t largestStripe = 0;
-  for (const Case& test : cases) largestStripe = std::max(largestStripe, stripeBytes(options, test));
-  const SharedStorage storage(options.ranks, largestStripe);
+  const SharedStorage storage(options.ranks, largestStripeBytes(options, cases));
   Supervisor supervisor(options, area);
   const int caseDoneFd = supervisor.caseDoneFd();
   supervisor.forkRanks([&](int rank) { runRank(options, cases, area, storage, rank, caseDoneFd); });
@@ -136,11 +88,7 @@ int runBenchmark(const Options& options) {
     storeAndWake(area.shown(), static_cast<uint32_t>(report.results().size()));
   };
   supervisor.watch(showCase, [&] { report.progress(); });
-  report.footer();
-  if (options.compareStrict) requireAllMeasured(report);
-  if (!options.jsonFile.empty()) writeJson(options, report);
-  if (!options.csvFile.empty()) writeCsv(options, report);
-  return report.wrongElements() + report.damagedGuardBytes() == 0 ? 0 : kExitFailure;
+  return conclude(options, report);
 }
 
 int explain(const Options& options) {

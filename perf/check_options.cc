@@ -6,35 +6,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <numeric>
 
+#include "shared.h"
+
 namespace ulysses::perf {
 namespace {
-
-// Joining ranks that somebody else started comes later; running P times P ranks by mistake would be worse.
-void rejectLauncher() {
-  struct Launcher {
-    const char* name;
-    const char* rank;
-    const char* size;
-  };
-  constexpr std::array<Launcher, 3> kLaunchers = {
-      {{"mpirun (Open MPI)", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
-       {"a PMI launcher", "PMI_RANK", "PMI_SIZE"},
-       {"torchrun", "RANK", "WORLD_SIZE"}}};
-  for (const Launcher& launcher : kLaunchers) {
-    if (std::getenv(launcher.rank) == nullptr || std::getenv(launcher.size) == nullptr) continue;
-    throw InputError(
-        fmt::format("{} and {} are set: this process is a rank of {}, and joining its ranks is not "
-                    "implemented yet; start ulysses_perf once, by itself, with --ranks N",
-                    launcher.rank, launcher.size, launcher.name));
-  }
-}
 
 void checkCounts(const Options& options) {
   if (options.layoutName == "thd" && options.batch != 1) {
@@ -87,6 +67,27 @@ void checkWritable(const char* option, const std::string& path) {
 
 }  // namespace
 
+void findRanks(Options& options, int ranksGiven) {
+  options.ranks = ranksGiven > 0 ? ranksGiven : options.ranks;
+  if (!options.attach.empty()) return;  // the MPI helper takes its ranks from mpirun
+  ulyssesLauncher_t launcher{};
+  const ulyssesResult_t result = ulyssesGetLauncher(&launcher);
+  if (result == ulyssesInvalidUsage) return;  // nobody started this process as a rank
+  if (result != ulyssesSuccess) throw InputError(ulyssesGetLastError(nullptr));
+  if (ranksGiven > 0) {
+    throw InputError(fmt::format(
+        "--ranks {}: {} started this process as rank {} of {}, and each of these would start {} more; leave "
+        "--ranks out to measure between the launcher's ranks, or start ulysses_perf once, by itself",
+        ranksGiven, launcher.name, launcher.rank, launcher.nRanks, ranksGiven));
+  }
+  if (launcher.nRanks > kMaxRanks) {
+    throw InputError(fmt::format("{} started {} ranks; use at most {}", launcher.name, launcher.nRanks, kMaxRanks));
+  }
+  options.launcher = launcher.name;
+  options.rank = launcher.rank;
+  options.ranks = launcher.nRanks;
+}
+
 void checkOptions(const Options& options) {
   const bool isHelper = !options.attach.empty();  // it does run under mpirun, and writes no file
   checkCounts(options);
@@ -95,7 +96,13 @@ void checkOptions(const Options& options) {
     throw InputError("--tensor kv: qkv has both kinds of tensors; leave it out");
   }
   if (isHelper) return;
-  rejectLauncher();
+  if (!options.launcher.empty() && options.compareMpi) {
+    throw InputError(
+        fmt::format("--compare mpi: starts ranks of its own by mpirun, which cannot be below {}; start ulysses_perf by "
+                    "itself, with --ranks {}",
+                    options.launcher, options.ranks));
+  }
+  if (options.rank != 0) return;  // rank 0 writes the files
   checkWritable("--json", options.jsonFile);
   checkWritable("--csv", options.csvFile);
 }

@@ -6,9 +6,12 @@
 
 namespace ulysses::perf {
 
-// What one option alone cannot tell: options that exclude each other, files that cannot be written, launchers that this
-// version does not join. Throws InputError. The shape itself is checked by the library's ulyssesGetSplit
-// (make_case.cc).
+// The number of ranks: as given (0: not), or those of the launcher that started this process. Throws InputError when
+// both are there.
+void findRanks(Options& options, int ranksGiven);
+
+// What one option alone cannot tell: options that exclude each other, files that cannot be written. Throws InputError.
+// The shape itself is checked by the library's ulyssesGetSplit (make_case.cc).
 void checkOptions(const Options& options);
 
 }  // namespace ulysses::perf

@@ -6,6 +6,7 @@
 
 #include "benchmark.h"
 #include "error.h"
+#include "launched.h"
 #include "options.h"
 
 int main(int argc, char** argv) {
@@ -13,7 +14,8 @@ int main(int argc, char** argv) {
   try {
     const std::optional<Options> options = parseOptions(argc, argv);
     if (!options) return 0;
-    return options->explain ? explain(*options) : runBenchmark(*options);
+    if (options->explain) return options->rank == 0 ? explain(*options) : 0;
+    return options->launcher.empty() ? runBenchmark(*options) : runLaunched(*options);
   } catch (const InputError& error) {
     fmt::print(stderr, "ulysses_perf: {}\n", error.what());
     return kExitBadInput;

@@ -62,7 +62,7 @@ int attachAndRun(int argc, char** argv, int rank, int nRanks) {
     throw InputError("this program is started by ulysses_perf --compare mpi only");
   SharedArea area = SharedArea::attach(options->attach);
   if (nRanks != options->ranks) throw RunError(fmt::format("mpirun started {} ranks, not {}", nRanks, options->ranks));
-  if (options->pin) pinToCore(rank);
+  if (options->pin) (void)pinToCore(rank);
   try {
     runHelper(*options, area, rank);
     return 0;

@@ -46,13 +46,15 @@ class Parser {
 
   Options& options_;
   bool sequenceGiven_ = false;
+  int ranks_ = 0;  // 0: not given
   std::string operation_, type_ = "bf16", layout_ = "sbhd", order_ = "contiguous", tokens_, queryHeads_, tensor_ = "q";
   std::string memory_ = "registered", minBytes_, maxBytes_, factor_ = "2", compare_, floorKernel_ = "auto";
 };
 
 void Parser::describe(CLI::App& app) {
   app.add_option("operation", operation_, "scatter_heads, gather_heads, qkv (Q, K and V in one exchange) or attention");
-  addInteger(app, "--ranks", options_.ranks, 1, kMaxRanks, "local ranks to start, rank r on core r mod cores [2]");
+  addInteger(app, "--ranks", ranks_, 1, kMaxRanks,
+             "local ranks to start, rank r on core r mod cores [2]; not below a launcher");
   describeShape(app);
   describeMeasurement(app);
   describeComparison(app);
@@ -174,6 +176,7 @@ void Parser::finish() {
   if (!queryHeads_.empty()) options_.queryHeads = parseIntegers("--query-heads", queryHeads_);
   if (options_.kvHeads == 0) options_.kvHeads = options_.heads;
   if (options_.valueHeadDim == 0) options_.valueHeadDim = options_.headDim;
+  findRanks(options_, ranks_);
   if (options_.explainRank >= 0) options_.explain = true;
   if (options_.peerName.empty()) options_.peerName = std::string("ulysses-") + memoryName(options_.memory);
   finishComparison();

@@ -46,6 +46,8 @@ struct Options {
   bool peerLines = false;
   std::string peerName;
   std::string mpirun = "mpirun.openmpi";
+  std::string launcher;  // that started this process as `rank` of `ranks`; empty: none, the tool starts its own
+  int rank = 0;
   std::string attach;  // only in the MPI helper: the tool's shared area
 
   std::vector<std::string> arguments;  // as given, for the helper and the reports

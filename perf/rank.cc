@@ -39,6 +39,17 @@ std::vector<Entry> makeEntries(const Options& options, const Case& test, int ran
 
 }  // namespace
 
+void runCases(const Options& options, const std::vector<Case>& cases, SharedArea& area, const SharedStorage& storage,
+              int rank, bool withMpi, ulyssesComm_t comm, const std::function<void()>& onCaseDone) {
+  Bench bench(options, area, Side::kRanks, rank, withMpi);
+  for (const Case& test : cases) {
+    const auto nContenders = static_cast<int>(contendersOf(options, test, withMpi).size());
+    bench.run(test, nContenders, [&] { return makeEntries(options, test, rank, comm, storage, bench.barrier()); });
+    bench.finishCase(onCaseDone);
+  }
+  area.slot(Side::kRanks, rank).enter(Phase::kEnding);
+}
+
 void runRank(const Options& options, const std::vector<Case>& cases, SharedArea& area, const SharedStorage& storage,
              int rank, int caseDoneFd) {
   RankSlot& slot = area.slot(Side::kRanks, rank);
@@ -46,16 +57,10 @@ void runRank(const Options& options, const std::vector<Case>& cases, SharedArea&
   const bool withMpi = area.withMpi() != 0;
   slot.enter(Phase::kJoining);
   ulyssesComm_t comm = join(options, area, rank);
-  Bench bench(options, area, Side::kRanks, rank, withMpi);
-  for (const Case& test : cases) {
-    const auto nContenders = static_cast<int>(contendersOf(options, test, withMpi).size());
-    bench.run(test, nContenders, [&] { return makeEntries(options, test, rank, comm, storage, bench.barrier()); });
-    bench.finishCase([&] {
-      const uint64_t one = 1;
-      if (write(caseDoneFd, &one, sizeof one) != sizeof one) throwErrno("write to the tool");
-    });
-  }
-  slot.enter(Phase::kEnding);
+  runCases(options, cases, area, storage, rank, withMpi, comm, [&] {
+    const uint64_t one = 1;
+    if (write(caseDoneFd, &one, sizeof one) != sizeof one) throwErrno("write to the tool");
+  });
   const ulyssesResult_t result = ulyssesCommDestroy(comm);
   if (result != ulyssesSuccess) throw RunError(fmt::format("ulyssesCommDestroy: {}", ulyssesGetErrorString(result)));
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "case.h"
@@ -10,6 +11,11 @@
 #include "shared_tensors.h"
 
 namespace ulysses::perf {
+
+// What every rank does with its communicator: runs its contenders of every case. `onCaseDone` is called at rank 0 after
+// each, and must make area.shown() count it. Throws on failure.
+void runCases(const Options& options, const std::vector<Case>& cases, SharedArea& area, const SharedStorage& storage,
+              int rank, bool withMpi, ulyssesComm_t comm, const std::function<void()>& onCaseDone);
 
 // What one forked rank does: joins the communicator, runs its contenders of every case. Throws on failure.
 void runRank(const Options& options, const std::vector<Case>& cases, SharedArea& area, const SharedStorage& storage,

@@ -38,6 +38,13 @@ std::string libraryVersion() {
 Report::Report(const Options& options, const std::vector<Case>& cases, const SharedArea& area, bool withMpi)
     : options_(options), cases_(cases), area_(area), withMpi_(withMpi) {}
 
+// Ranks that a launcher started say it themselves: it may let each run on other cores.
+std::string Report::coreOf(int rank, const std::vector<int>& cores) const {
+  const int said = area_.slot(Side::kRanks, rank).core;
+  if (said < 0 && (!options_.pin || cores.empty() || !options_.launcher.empty())) return "any core";
+  return fmt::format("core {}", said >= 0 ? said : cores[static_cast<size_t>(rank) % cores.size()]);
+}
+
 void Report::header() const {
   if (options_.peerLines) return;
   const Case& first = cases_.front();
@@ -55,9 +62,7 @@ void Report::header() const {
              options_.fresh ? "yes" : "no", options_.consume ? "yes" : "no", options_.check ? 1 : 0);
   fmt::print("#\n# Using {} of {}, {} cores\n", hostName(), cpuModel(), cores.size());
   for (int rank = 0; rank < options_.ranks; ++rank) {
-    fmt::print("#  Rank {:2} Pid {:6} on {}\n", rank, area_.slot(Side::kRanks, rank).pid.load(),
-               options_.pin && !cores.empty() ? fmt::format("core {}", cores[static_cast<size_t>(rank) % cores.size()])
-                                              : "any core");
+    fmt::print("#  Rank {:2} Pid {:6} on {}\n", rank, area_.slot(Side::kRanks, rank).pid.load(), coreOf(rank, cores));
   }
   fmt::print("#\n# time: median over iterations of the slowest rank's time; size: bytes that a rank receives\n");
   fmt::print("#{:>13}  {:>11}  {:>7}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>6}  {:>6}  {:>6}", "size", "count", "type",

@@ -33,6 +33,7 @@ class Report {
   double averageBusbwGbps() const;
 
  private:
+  std::string coreOf(int rank, const std::vector<int>& cores) const;
   void clearProgress() const;
   void addPeerLine(const CaseResult& result) const;
   void addTableRow(const CaseResult& result) const;

@@ -26,7 +26,7 @@ static_assert(std::atomic<uint32_t>::is_always_lock_free, "shared between proces
 
 size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-constexpr auto kHeaderBytes = size_t{512};
+constexpr auto kHeaderBytes = size_t{1024};
 
 // Offsets of the parts, in the order they lie in the area.
 struct Parts {
@@ -45,6 +45,10 @@ struct Parts {
 long futex(std::atomic<uint32_t>& word, int operation, uint32_t value) {
   return syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), operation, value, nullptr, nullptr, 0);
 }
+
+// Of this process. The text is written once, before the flag.
+std::atomic<bool> abandoned{false};
+std::string abandonedReason;
 
 void pause() {
 #if defined(__x86_64__)
@@ -154,8 +158,23 @@ void SharedArea::reportError(Side side, int rank, std::string_view text) const {
   destination[length] = '\0';
 }
 
+void abandonWaits(const std::string& reason) {
+  if (abandoned.load()) return;
+  abandonedReason = reason;
+  abandoned.store(true);
+}
+
+void wakeAll(const SharedArea& area) {
+  for (std::atomic<uint32_t>* counter : {&area.started(), &area.turn(), &area.shown()})
+    futex(*counter, FUTEX_WAKE, INT_MAX);
+}
+
 void waitUntilAtLeast(std::atomic<uint32_t>& counter, uint32_t wanted) {
-  for (uint32_t seen = counter.load(); seen < wanted; seen = counter.load()) futex(counter, FUTEX_WAIT, seen);
+  for (uint32_t seen = counter.load(); seen < wanted; seen = counter.load()) {
+    // Looked at again: the peer that is gone may have counted before it went.
+    if (abandoned.load() && counter.load() < wanted) throw Abandoned(abandonedReason);
+    futex(counter, FUTEX_WAIT, seen);
+  }
 }
 
 void storeAndWake(std::atomic<uint32_t>& counter, uint32_t value) {
@@ -180,6 +199,10 @@ void Barrier::wait() {
         ++pauses;
         pause();
       } else {
+        // Looked at again: the peer that is gone may have come here before it went.
+        if (abandoned.load(std::memory_order_acquire) &&
+            static_cast<int32_t>(peer.load(std::memory_order_acquire) - epoch_) < 0)
+          throw Abandoned(abandonedReason);
         sched_yield();
       }
     }

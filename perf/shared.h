@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "error.h"
 #include "ulysses_coll.h"
 
 namespace ulysses::perf {
@@ -36,6 +37,7 @@ struct alignas(64) RankSlot {
   std::atomic<pid_t> pid{0};
   std::atomic<uint32_t> heartbeat{0};  // changes while the rank gets on; the watchdog looks at it
   std::atomic<Phase> phase{Phase::kStarting};
+  std::atomic<int> core{-1};  // that the rank is bound to, as it knows itself; -1: not said
   char error[2048] = {};
 
   void enter(Phase next) {
@@ -83,6 +85,7 @@ class SharedArea {
   std::atomic<uint32_t>& shown() const { return header_->shown; }
   std::atomic<uint32_t>& mpiReady() const { return header_->mpiReady; }  // helper ranks that came up
   std::atomic<uint32_t>& withMpi() const { return header_->withMpi; }    // 1: they take part
+  std::atomic<uint32_t>& exitCode() const { return header_->exitCode; }  // of ranks that a launcher started
 
   void reportError(Side side, int rank, std::string_view text) const;
 
@@ -91,7 +94,7 @@ class SharedArea {
     int nRanks, maxIterations;
     size_t bytes;
     ulyssesUniqueId_t id;
-    alignas(64) std::atomic<uint32_t> started, turn, shown, mpiReady, withMpi;
+    alignas(64) std::atomic<uint32_t> started, turn, shown, mpiReady, withMpi, exitCode;
   };
   SharedArea(int fd, size_t bytes);
 
@@ -100,6 +103,16 @@ class SharedArea {
   Header* header_;
   std::byte* base_;
 };
+
+// A peer is gone, or nobody gets on: what this process waits for will not come.
+struct Abandoned : RunError {
+  using RunError::RunError;
+};
+
+// From now on the waits below throw Abandoned with that reason instead of waiting on. Sleeping ones notice when they
+// are woken (wakeAll).
+void abandonWaits(const std::string& reason);
+void wakeAll(const SharedArea& area);
 
 // Sleep until the counter is at least `wanted`; storeAndWake ends such sleeps, in every process.
 void waitUntilAtLeast(std::atomic<uint32_t>& counter, uint32_t wanted);

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shared_tensors.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -11,18 +13,35 @@
 
 namespace ulysses::perf {
 
+// Pages come when they are first touched: only what a case uses is there.
 SharedStorage::SharedStorage(int nRanks, int64_t stripeBytes)
-    : base_(nullptr), stripeBytes_(stripeBytes), bytes_(static_cast<size_t>(nRanks * stripeBytes)) {
+    : stripeBytes_(stripeBytes), bytes_(static_cast<size_t>(nRanks * stripeBytes)) {
   if (bytes_ == 0) return;
-  // Pages come when they are first touched: only what a case uses is there.
-  void* base = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  fd_ = memfd_create("ulysses_perf_tensors", MFD_CLOEXEC);
+  if (fd_ < 0 || ftruncate(fd_, static_cast<off_t>(bytes_)) != 0) throwErrno("memfd for the comparisons");
+  map();
+}
+
+SharedStorage::SharedStorage(const std::string& path, int nRanks, int64_t stripeBytes)
+    : stripeBytes_(stripeBytes), bytes_(static_cast<size_t>(nRanks * stripeBytes)) {
+  if (bytes_ == 0) return;
+  fd_ = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd_ < 0) throwErrno("open of " + path);
+  map();
+}
+
+void SharedStorage::map() {
+  void* base = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_, 0);
   if (base == MAP_FAILED) throwErrno(fmt::format("mmap of {} bytes for the comparisons", bytes_));
   base_ = static_cast<std::byte*>(base);
 }
 
 SharedStorage::~SharedStorage() {
   if (base_ != nullptr) munmap(base_, bytes_);
+  if (fd_ >= 0) close(fd_);
 }
+
+std::string SharedStorage::path() const { return fmt::format("/proc/{}/fd/{}", getpid(), fd_); }
 
 SharedTensors::SharedTensors(const SharedStorage& storage, int64_t offset, std::vector<std::vector<int64_t>> sizes)
     : storage_(storage), offset_(offset), sizes_(std::move(sizes)) {}

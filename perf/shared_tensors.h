@@ -1,31 +1,37 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tensors that every rank of the tool can read and write: one mapping, made before the ranks are forked. What the
-// comparisons over shared memory work on.
+// Tensors that every rank of the tool can read and write: one mapping, made before the ranks are forked, or attached by
+// those that a launcher started. What the comparisons over shared memory work on.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "buffer.h"
 
 namespace ulysses::perf {
 
-// Inherited memory: a stripe for each rank.
+// Memory in stripes, one for each rank.
 class SharedStorage {
  public:
   SharedStorage(int nRanks, int64_t stripeBytes);
+  SharedStorage(const std::string& path, int nRanks, int64_t stripeBytes);  // path() of another process's
   SharedStorage(const SharedStorage&) = delete;
   SharedStorage& operator=(const SharedStorage&) = delete;
   ~SharedStorage();
 
+  std::string path() const;  // "/proc/PID/fd/N": open to this user while the creator lives
   std::byte* stripe(int rank) const { return base_ + rank * stripeBytes_; }
 
  private:
-  std::byte* base_;
+  void map();
+
+  int fd_ = -1;
+  std::byte* base_ = nullptr;
   int64_t stripeBytes_;
   size_t bytes_;
 };

@@ -85,7 +85,7 @@ void Supervisor::forkRanks(const std::function<void(int rank)>& body) {
     if (pid < 0) throwErrno(fmt::format("fork of rank {}", rank));
     if (pid == 0) {
       becomeChild(parent, SIGKILL);
-      if (options_.pin) pinToCore(rank);
+      if (options_.pin) (void)pinToCore(rank);
       runForkedRank(area_, rank, body);
     }
     area_.slot(Side::kRanks, rank).pid = pid;

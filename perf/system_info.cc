@@ -91,7 +91,9 @@ std::string cpuModel() {
   return model.empty() ? "unknown" : model;
 }
 
-std::vector<int> allowedCores() {
+namespace {
+
+std::vector<int> coresNow() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   std::vector<int> cores;
@@ -103,13 +105,22 @@ std::vector<int> allowedCores() {
   return cores;
 }
 
-void pinToCore(int rank) {
+}  // namespace
+
+// Before it is bound to one of them.
+std::vector<int> allowedCores() {
+  static const std::vector<int> cores = coresNow();
+  return cores;
+}
+
+int pinToCore(int rank) {
   const std::vector<int> cores = allowedCores();
-  if (cores.empty()) return;
+  if (cores.empty()) return -1;
+  const int core = cores[static_cast<size_t>(rank) % cores.size()];
   cpu_set_t one;
   CPU_ZERO(&one);
-  CPU_SET(cores[static_cast<size_t>(rank) % cores.size()], &one);
-  (void)sched_setaffinity(0, sizeof one, &one);  // measured unpinned where that is forbidden
+  CPU_SET(core, &one);
+  return sched_setaffinity(0, sizeof one, &one) == 0 ? core : -1;  // measured unpinned where that is forbidden
 }
 
 std::vector<Cache> caches() {

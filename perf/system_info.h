@@ -12,8 +12,8 @@ namespace ulysses::perf {
 
 std::string hostName();
 std::string cpuModel();
-std::vector<int> allowedCores();  // that this process may run on, ascending
-void pinToCore(int rank);         // rank r to the (r mod n)-th of them
+std::vector<int> allowedCores();  // that this process could run on when it first asked, ascending
+int pinToCore(int rank);          // rank r to the (r mod n)-th of them, which is returned; -1: it cannot
 
 struct Cache {
   std::string name;  // "L1d", "L2", "L3"
