@@ -5,9 +5,10 @@
 # shellcheck shell=bash disable=SC2034  # the package lists are for those who source this
 
 # What each part needs, as Debian 12 names it.
-build_packages=(g++ meson ninja-build pkg-config libfmt-dev libhwy-dev libhwloc-dev libxxhash-dev libssl-dev nlohmann-json3-dev)
+build_packages=(g++ meson ninja-build pkg-config libfmt-dev libhwy-dev libhwloc-dev libxxhash-dev libssl-dev nlohmann-json3-dev
+  libpmix-dev)
 perf_packages=(libcli11-dev openmpi-bin libopenmpi-dev)
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv python3-dev)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv python3-dev mpich libmpich-dev)
 lint_packages=(git clang-format clang-tidy shellcheck codespell universal-ctags)
 
 say() { printf '== %s\n' "$*"; }

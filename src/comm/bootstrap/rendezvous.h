@@ -4,7 +4,9 @@
 // How the ranks of a communicator find each other: every rank connects to the process that made the unique id, says who
 // it is, and is told who the others are, or what is wrong, at once. Loopback only for now.
 #pragma once
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,14 +30,25 @@ struct RankInfo {
   char meshName[32] = {};  // of its local socket, in the abstract namespace
 };
 
+/// Whether a rendezvous of this process is still served.
+class Serving {
+ public:
+  Serving() = default;
+  explicit Serving(std::shared_ptr<const std::atomic<bool>> ended) : ended_(std::move(ended)) {}
+  bool goesOn() const { return ended_ && !*ended_; }
+
+ private:
+  std::shared_ptr<const std::atomic<bool>> ended_;  // the thread that serves may outlive everything else
+};
+
 /// Listens on the interface of that name or address only, makes the id that names it, and starts the thread that serves
 /// it. The thread ends when all ranks were answered, or with the process. Throws InvalidArgument, SystemError.
-UniqueId openRendezvous(const std::string& interface);
+UniqueId openRendezvous(const std::string& interface, Serving* serving = nullptr);
 
 /// Serves an id whose endpoints and secret are given: listens at exactly these, those of other hosts left out. What
 /// this process served at given endpoints before ends first. `origin` says where the port comes from
 /// ("ULYSSES_ROOT=..."). Throws SystemError: the port is in use, or none of the addresses is of this host.
-void serveRendezvous(const UniqueId& id, const std::string& origin, Deadline deadline);
+Serving serveRendezvous(const UniqueId& id, const std::string& origin, Deadline deadline);
 
 struct Membership {
   std::vector<RankInfo> ranks;  // by rank

@@ -306,14 +306,17 @@ UniqueFd listenAtGiven(const UniqueId::Endpoint& endpoint, int* error, Deadline 
         std::strerror(error), error);
 }
 
-void startRoot(std::vector<UniqueFd> listeners, const UniqueId& id, std::shared_ptr<const std::atomic<bool>> stop) {
-  std::thread([root = Root(std::move(listeners), id, std::move(stop))]() mutable {
+Serving startRoot(std::vector<UniqueFd> listeners, const UniqueId& id, std::shared_ptr<const std::atomic<bool>> stop) {
+  const auto ended = std::make_shared<std::atomic<bool>>(false);
+  std::thread([ended, root = Root(std::move(listeners), id, std::move(stop))]() mutable {
     try {
       root.run();
     } catch (const std::exception& error) {
       log::warn(log::Subsystem::Bootstrap, "rendezvous: {}", error.what());
     }
+    *ended = true;
   }).detach();
+  return Serving(ended);
 }
 
 /// The flag that ends what is served at given endpoints; that of the one before is set.
@@ -328,7 +331,7 @@ std::shared_ptr<const std::atomic<bool>> succeedAtGiven() {
 
 }  // namespace
 
-UniqueId openRendezvous(const std::string& interface) {
+UniqueId openRendezvous(const std::string& interface, Serving* serving) {
   UniqueId id;
   id.wireVersion = kBootstrapVersion;
   fillRandom(&id.tag, sizeof id.tag);
@@ -342,11 +345,12 @@ UniqueId openRendezvous(const std::string& interface) {
   for (size_t i = 0; i < addresses.size(); ++i)
     places += formatText("{}{} (interface {})", i == 0 ? "" : ", ", toText(id.endpoints[i]), addresses[i].interface);
   log::info(log::Subsystem::Bootstrap, "communicator {:08x}: rendezvous at {}", id.tag & 0xffffffff, places);
-  startRoot(std::move(listeners), id, std::make_shared<std::atomic<bool>>(false));
+  const Serving started = startRoot(std::move(listeners), id, std::make_shared<std::atomic<bool>>(false));
+  if (serving) *serving = started;
   return id;
 }
 
-void serveRendezvous(const UniqueId& id, const std::string& origin, Deadline deadline) {
+Serving serveRendezvous(const UniqueId& id, const std::string& origin, Deadline deadline) {
   constexpr int kGraceMs = 2000;
   auto stop = succeedAtGiven();
   const Deadline grace = Deadline::inMs(deadline.leftMs(kGraceMs));
@@ -361,7 +365,7 @@ void serveRendezvous(const UniqueId& id, const std::string& origin, Deadline dea
       raiseCannotListen(endpoint, origin, error);
   }
   if (listeners.empty()) raiseCannotListen(id.endpoints[0], origin, error);
-  startRoot(std::move(listeners), id, std::move(stop));
+  return startRoot(std::move(listeners), id, std::move(stop));
 }
 
 }  // namespace ulysses

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comm/launch/launched.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <climits>
 
@@ -10,6 +12,16 @@
 #include "comm/launch/meeting.h"
 
 namespace ulysses {
+namespace {
+
+/// The program will most likely end now, and with it the rendezvous: ranks that are just starting would never hear why.
+void tellLateRanks(const Serving& serving, Deadline deadline) {
+  constexpr int kMomentMs = 1000, kPauseMs = 5;
+  const Deadline moment = Deadline::inMs(deadline.leftMs(kMomentMs));
+  while (serving.goesOn() && !moment.passed()) poll(nullptr, 0, moment.leftMs(kPauseMs));
+}
+
+}  // namespace
 
 Launcher requireLauncher() {
   auto launcher = findLauncher();
@@ -33,7 +45,12 @@ std::unique_ptr<Communicator> createLaunched(Settings settings) {
   log::info(log::Subsystem::Bootstrap, "rank {}/{} by {} ({}): meeting for communicator {}", launcher.rank, launcher.nRanks, launcher.name,
             launcher.variables, number);
   settings.initTimeoutMs = std::max(deadline.leftMs(INT_MAX), 1);
-  return Communicator::create(meeting.id, launcher.nRanks, launcher.rank, std::move(settings), {}, meeting.patience);
+  try {
+    return Communicator::create(meeting.id, launcher.nRanks, launcher.rank, std::move(settings), {}, meeting.patience);
+  } catch (const Error&) {
+    tellLateRanks(meeting.serving, deadline);
+    throw;
+  }
 }
 
 }  // namespace ulysses

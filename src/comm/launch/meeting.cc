@@ -58,12 +58,12 @@ UniqueId idFrom(const std::string& value) {
 }
 
 /// What goes wrong at rank 0 the others must hear of, or they wait in vain.
-UniqueId openAndPublish(KeyValue& store, const std::string& key, Deadline deadline) {
+UniqueId openAndPublish(KeyValue& store, const std::string& key, Deadline deadline, Serving& serving) {
   constexpr size_t kMostErrorBytes = 400;  // as hex still below what PMI takes
   UniqueId id;
   try {
     const char* interface = env::text("ULYSSES_INTERFACE");
-    id = openRendezvous(interface ? interface : "127.0.0.1");
+    id = openRendezvous(interface ? interface : "127.0.0.1", &serving);
   } catch (const Error& error) {
     const std::string text = std::string(error.what()).substr(0, kMostErrorBytes);
     store.publish(key, std::string(kError) + toHex(std::as_bytes(std::span(text))), deadline);
@@ -76,8 +76,10 @@ UniqueId openAndPublish(KeyValue& store, const std::string& key, Deadline deadli
 Meeting meetByKeyValue(const Launcher& launcher, uint64_t number, Deadline deadline) {
   KeyValue& store = keyValueOf(launcher, deadline);
   const std::string key = formatText("ulysses-{}", number);
-  const UniqueId id = launcher.rank == 0 ? openAndPublish(store, key, deadline) : idFrom(store.lookUp(key, deadline));
-  return {id, Patience::RootIsThere};
+  Serving serving;
+  const UniqueId id =
+      launcher.rank == 0 ? openAndPublish(store, key, deadline, serving) : idFrom(store.lookUp(key, deadline));
+  return {id, Patience::RootIsThere, serving};
 }
 
 // ---------------------------------------------------------------------------------------------- at a given place
@@ -113,8 +115,8 @@ UniqueId derive(const RootPlace& place, const std::vector<UniqueId::Endpoint>& e
 Meeting meetAt(const RootPlace& place, const Launcher& launcher, uint64_t number, Deadline deadline) {
   const std::vector<UniqueId::Endpoint> endpoints = resolve(place);
   const UniqueId id = derive(place, endpoints, sharedSecret(place, endpoints), launcher, number);
-  if (launcher.rank == 0) serveRendezvous(id, place.origin, deadline);
-  return {id, Patience::RootMayComeLater};
+  const Serving serving = launcher.rank == 0 ? serveRendezvous(id, place.origin, deadline) : Serving();
+  return {id, Patience::RootMayComeLater, serving};
 }
 
 /// torchrun's store listens at MASTER_PORT itself. Where all ranks are on this host its address is not needed.

@@ -11,6 +11,7 @@ namespace ulysses {
 struct Meeting {
   UniqueId id;
   Patience patience;
+  Serving serving{};  // at rank 0
 };
 
 /// The id of the `number`-th communicator of all ranks of this launcher; at rank 0 its rendezvous is open on return.
