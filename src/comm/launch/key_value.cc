@@ -18,7 +18,7 @@ KeyValue& pmiKeyValue(Deadline deadline) {
 
 KeyValue& keyValueOf(const Launcher& launcher, Deadline deadline) {
   if (launcher.store == Store::Pmi) return pmiKeyValue(deadline);
-  if (launcher.store == Store::Pmix) return pmixKeyValue();
+  if (launcher.store == Store::Pmix) return pmixKeyValue(deadline);
   raise(Result::InternalError, "{} has no key-value store", launcher.name);
 }
 

@@ -11,8 +11,13 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <climits>
+#include <functional>
+#include <future>
 #include <memory>
+#include <thread>
+#include <tuple>
 
 #include "base/text.h"
 
@@ -74,23 +79,45 @@ pmix_info_t timeoutOf(Deadline deadline) {
   return info;
 }
 
+/// What a call into PMIx needs, alive as long as the call.
+struct Client {
+  Library library = Library::load();
+  pmix_proc_t self{};
+
+  std::pair<pmix_status_t, Value> get(pmix_rank_t rank, const char* key, const pmix_info_t* info) const {
+    pmix_proc_t from = self;
+    from.rank = rank;
+    pmix_value_t* value = nullptr;
+    const pmix_status_t status = library.get(&from, key, info, info ? 1 : 0, &value);
+    return {status, Value(status == PMIX_SUCCESS ? value : nullptr)};
+  }
+};
+
 class Pmix : public KeyValue {
  public:
-  Pmix() : library_(Library::load()), owner_(getpid()) {
-    // The server is on this host; its own limits hold here.
-    check(library_.init(&self_, nullptr, 0), "PMIx_Init");
+  explicit Pmix(Deadline deadline) : client_(std::make_shared<Client>()), owner_(getpid()) {
+    check(within(deadline, "PMIx_Init", [client = client_] { return client->library.init(&client->self, nullptr, 0); }),
+          "PMIx_Init");
   }
   ~Pmix() override {
-    if (getpid() == owner_) library_.finalize(nullptr, 0);
+    constexpr int kFarewellMs = 2000;
+    if (getpid() != owner_ || broken_) return;
+    try {
+      within(Deadline::inMs(kFarewellMs), "PMIx_Finalize",
+             [client = client_] { return client->library.finalize(nullptr, 0); });
+    } catch (const std::exception&) {  // the launcher is gone or hangs
+    }
   }
 
-  void publish(const std::string& key, const std::string& value, Deadline /*deadline*/) override {
-    std::string copy = value;
-    pmix_value_t entry{};
-    entry.type = PMIX_STRING;
-    entry.data.string = copy.data();
-    check(library_.put(PMIX_GLOBAL, key.c_str(), &entry), "PMIx_Put");
-    check(library_.commit(), "PMIx_Commit");
+  void publish(const std::string& key, const std::string& value, Deadline deadline) override {
+    const auto put = [client = client_, key, copy = value]() mutable {
+      pmix_value_t entry{};
+      entry.type = PMIX_STRING;
+      entry.data.string = copy.data();
+      const pmix_status_t status = client->library.put(PMIX_GLOBAL, key.c_str(), &entry);
+      return status == PMIX_SUCCESS ? client->library.commit() : status;
+    };
+    check(within(deadline, "PMIx_Put and PMIx_Commit", put), "PMIx_Put or PMIx_Commit");
   }
 
   /// The server waits for what a rank has not put there, but only for its first value: ask again for later ones.
@@ -99,8 +126,7 @@ class Pmix : public KeyValue {
     pmix_status_t status = PMIX_SUCCESS;
     Value value;
     for (;;) {
-      const pmix_info_t timeout = timeoutOf(deadline);
-      value = get(0, key.c_str(), &timeout, &status);
+      std::tie(status, value) = ask(key, deadline);
       if (status != PMIX_ERR_NOT_FOUND || deadline.passed()) break;
       poll(nullptr, 0, deadline.leftMs(kPauseMs));
     }
@@ -114,51 +140,73 @@ class Pmix : public KeyValue {
     return value->data.string;
   }
 
-  PmixJob job() {
-    return {number(PMIX_RANK_WILDCARD, PMIX_JOB_SIZE), number(self_.rank, PMIX_LOCAL_RANK),
+  /// Known at this process since PMIx_Init: nobody is waited for.
+  PmixJob job() const {
+    return {number(PMIX_RANK_WILDCARD, PMIX_JOB_SIZE), number(client_->self.rank, PMIX_LOCAL_RANK),
             number(PMIX_RANK_WILDCARD, PMIX_LOCAL_SIZE)};
   }
 
  private:
-  Value get(pmix_rank_t rank, const char* key, const pmix_info_t* info, pmix_status_t* status) {
-    pmix_proc_t from = self_;
-    from.rank = rank;
-    pmix_value_t* value = nullptr;
-    *status = library_.get(&from, key, info, info ? 1 : 0, &value);
-    return Value(*status == PMIX_SUCCESS ? value : nullptr);
+  /// The server's own timeout comes first, and says more; ours is for a server that hangs.
+  std::pair<pmix_status_t, Value> ask(const std::string& key, Deadline deadline) {
+    constexpr int kGraceMs = 2000;
+    const auto answer = std::make_shared<Value>();
+    const auto get = [client = client_, key, answer, timeout = timeoutOf(deadline)] {
+      auto [status, value] = client->get(0, key.c_str(), &timeout);
+      *answer = std::move(value);
+      return status;
+    };
+    const pmix_status_t status =
+        within(Deadline::inMs(deadline.leftMs(INT_MAX - kGraceMs) + kGraceMs), "PMIx_Get", get);
+    return {status, std::move(*answer)};
   }
 
-  int number(pmix_rank_t rank, const char* key) {
-    pmix_status_t status = PMIX_SUCCESS;
-    const Value value = get(rank, key, nullptr, &status);
+  int number(pmix_rank_t rank, const char* key) const {
+    const auto [status, value] = client_->get(rank, key, nullptr);
     if (!value) return -1;
     if (value->type == PMIX_UINT32) return static_cast<int>(value->data.uint32);
     return value->type == PMIX_UINT16 ? value->data.uint16 : -1;
   }
 
+  /// PMIx waits without end for a server that hangs: each call has a thread, which is left behind then.
+  pmix_status_t within(Deadline deadline, const char* name, std::function<pmix_status_t()> call) {
+    if (broken_) raise(Result::SystemError, "the launcher's PMIx did not answer before; end this process");
+    std::packaged_task<pmix_status_t()> task(std::move(call));
+    std::future<pmix_status_t> result = task.get_future();
+    std::thread(std::move(task)).detach();
+    if (result.wait_for(std::chrono::milliseconds(deadline.leftMs(INT_MAX))) == std::future_status::ready)
+      return result.get();
+    broken_ = true;
+    raise(Result::Timeout, "{} did not return before the deadline: the launcher's PMIx server hangs or is stopped",
+          name);
+  }
+
   void check(pmix_status_t status, const char* call) const {
     if (status == PMIX_SUCCESS) return;
-    const char* text = library_.errorString(status);
+    const char* text = client_->library.errorString(status);
     raise(Result::SystemError,
           "{} failed: {} ({}); is the launcher alive, and this process one of its own? Else unset PMIX_NAMESPACE and "
           "PMIX_RANK, or use ULYSSES_ROOT",
           call, text ? text : "?", status);
   }
 
-  Library library_;
+  std::shared_ptr<Client> client_;
   pid_t owner_;  // a process forked later is no client
-  pmix_proc_t self_{};
+  bool broken_ = false;
 };
 
-Pmix& pmix() {
-  static Pmix instance;
+Pmix& pmix(Deadline deadline) {
+  static Pmix instance(deadline);
   return instance;
 }
 
 }  // namespace
 
-PmixJob pmixJob() { return pmix().job(); }
-KeyValue& pmixKeyValue() { return pmix(); }
+PmixJob pmixJob() {
+  constexpr int64_t kLocalServerMs = 30'000;
+  return pmix(Deadline::inMs(kLocalServerMs)).job();
+}
+KeyValue& pmixKeyValue(Deadline deadline) { return pmix(deadline); }
 
 }  // namespace ulysses
 
@@ -176,7 +224,7 @@ namespace {
 }  // namespace
 
 PmixJob pmixJob() { raiseNotBuilt(); }
-KeyValue& pmixKeyValue() { raiseNotBuilt(); }
+KeyValue& pmixKeyValue(Deadline /*deadline*/) { raiseNotBuilt(); }
 
 }  // namespace ulysses
 

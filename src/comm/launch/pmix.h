@@ -13,8 +13,8 @@ struct PmixJob {
   int nRanks = -1, localRank = -1, localRanks = -1;
 };
 
-/// Throw NotSupported (not built with PMIx, or no libpmix here), SystemError.
+/// Throw NotSupported (not built with PMIx, or no libpmix here), SystemError, Timeout.
 PmixJob pmixJob();
-KeyValue& pmixKeyValue();
+KeyValue& pmixKeyValue(Deadline deadline);
 
 }  // namespace ulysses
