@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <climits>
 #include <functional>
@@ -122,13 +123,13 @@ class Pmix : public KeyValue {
 
   /// The server waits for what a rank has not put there, but only for its first value: ask again for later ones.
   std::string lookUp(const std::string& key, Deadline deadline) override {
-    constexpr int kPauseMs = 5;
+    constexpr int kFirstPauseMs = 2, kLongestPauseMs = 100;
     pmix_status_t status = PMIX_SUCCESS;
     Value value;
-    for (;;) {
+    for (int pauseMs = kFirstPauseMs;; pauseMs = std::min(2 * pauseMs, kLongestPauseMs)) {
       std::tie(status, value) = ask(key, deadline);
       if (status != PMIX_ERR_NOT_FOUND || deadline.passed()) break;
-      poll(nullptr, 0, deadline.leftMs(kPauseMs));
+      poll(nullptr, 0, deadline.leftMs(pauseMs));
     }
     if (status == PMIX_ERR_TIMEOUT || (status == PMIX_ERR_NOT_FOUND && deadline.passed()))
       raise(Result::Timeout,
