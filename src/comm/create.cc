@@ -68,9 +68,8 @@ std::shared_ptr<Mapping> shareBoard(int rank, int nRanks, const Settings& settin
   auto received = receiveMessage(peers[0]->socket(), deadline);
   if (!received || !received->fd || received->message.kind != FdMessage::Kind::Board)
     raise(deadline.passed() ? Result::Timeout : Result::RemoteLost,
-          "rank 0 (pid {}) did not share its board: it left or failed while the communicator was being made; see its "
-          "error",
-          peers[0]->pid());
+          "rank 0 ({}) did not share its board: it left or failed while the communicator was being made; see its error",
+          peers[0]->pidText());
   return mapBoardOfRoot(std::move(*received));
 }
 

@@ -69,7 +69,7 @@ std::unique_ptr<ShmPeer> MeshListener::call(const RankInfo& peer, int own, const
   const Greeting greeting{own, token};
   const pid_t pid = peerPid(socket.get());
   if (send(socket.get(), &greeting, sizeof greeting, MSG_NOSIGNAL) != sizeof greeting) raiseErrno("greeting a rank");
-  return std::make_unique<ShmPeer>(peer.rank, pid, std::move(socket));
+  return std::make_unique<ShmPeer>(peer.rank, pid, std::move(socket), peer.pid);
 }
 
 /// The next caller that turns out to be a rank, or nothing by the deadline. Callers are heard side by side, so that one
@@ -99,7 +99,8 @@ std::unique_ptr<ShmPeer> MeshListener::greet(UniqueFd& caller, const Membership&
                      greeting.rank < std::ssize(membership.ranks);
   if (!known) return nullptr;
   const pid_t pid = peerPid(socket.get());
-  return std::make_unique<ShmPeer>(greeting.rank, pid, std::move(socket));
+  return std::make_unique<ShmPeer>(greeting.rank, pid, std::move(socket),
+                                   membership.ranks[static_cast<size_t>(greeting.rank)].pid);
 }
 
 std::vector<std::unique_ptr<ShmPeer>> MeshListener::connect(const Membership& membership, int own, Deadline deadline) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Control messages as a broken or hostile peer would send them.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -113,6 +114,25 @@ TEST_F(ShmPeerTest, MalformedMessagesEndTheReading) {
   peer_->receiveControl(++messages_);
   announce(1, 4096);
   EXPECT_EQ(error(1, 1), "") << "messages keep their bounds, so the next one is whole again";
+}
+
+// Equal numbers in two PID namespaces are not one process, and 0 is no number to show.
+TEST_F(ShmPeerTest, ProcessesOfOtherPidNamespaces) {
+  const auto peerOf = [&](pid_t pid, pid_t ownPid) {
+    return ShmPeer(4, pid, UniqueFd(fcntl(theirs_.get(), F_DUPFD_CLOEXEC, 0)), ownPid);
+  };
+  EXPECT_EQ(peerOf(0, getpid()).pidText(), "pid " + std::to_string(getpid()) + " of another PID namespace");
+  EXPECT_FALSE(peerOf(0, getpid()).sameProcess());
+  EXPECT_EQ(peerOf(12, 7).pidText(), "pid 12 (7 in its PID namespace)");
+  EXPECT_EQ(peerOf(12, 12).pidText(), "pid 12");
+  EXPECT_TRUE(peerOf(getpid(), getpid()).sameProcess());
+  EXPECT_NE(peerOf(0, 7).state().find("alive"), std::string::npos);
+}
+
+TEST_F(ShmPeerTest, AClosedConnectionIsNotADeath) {
+  EXPECT_FALSE(peer_->end());
+  theirs_.reset();
+  EXPECT_NE(peer_->end().value_or("").find("lives, and closed its connection"), std::string::npos);
 }
 
 // A peer that counts messages it never sent must not hang its readers.

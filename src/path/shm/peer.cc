@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "path/shm/peer.h"
 
+#include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,6 +27,17 @@ struct PidfdInfo {
 };
 constexpr uint64_t kPidfdInfoExit = 1u << 3;
 
+/// The kernel's hold on the process: by its number, else as what is at the other end, which knows no PID namespaces
+/// (Linux 6.5).
+UniqueFd openPidfd(int socket, pid_t pid) {
+  if (pid > 0)
+    if (UniqueFd byNumber(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); byNumber) return byNumber;
+  constexpr int kSoPeerPidfd = 77;  // older headers lack it
+  int fd = -1;
+  socklen_t size = sizeof fd;
+  return getsockopt(socket, SOL_SOCKET, kSoPeerPidfd, &fd, &size) == 0 ? UniqueFd(fd) : UniqueFd();
+}
+
 std::string describeStatus(int status) {
   if (WIFSIGNALED(status)) return formatText("killed by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
   if (WIFEXITED(status)) return formatText("exited with code {}", WEXITSTATUS(status));
@@ -44,9 +57,34 @@ Mapping mapAnnounced(const ReceivedMessage& received) {
 
 }  // namespace
 
-ShmPeer::ShmPeer(int rank, pid_t pid, UniqueFd socket)
-    : rank_(rank), pid_(pid), sameProcess_(pid == getpid()), socket_(std::move(socket)) {
-  if (pid > 0 && !sameProcess_) pidfd_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+// The numbers that two processes have in PID namespaces of their own may be equal: only the kernel's word makes them
+// one.
+ShmPeer::ShmPeer(int rank, pid_t pid, UniqueFd socket, pid_t ownPid)
+    : rank_(rank),
+      pid_(pid),
+      ownPid_(ownPid != 0 ? ownPid : pid),
+      sameProcess_(pid == getpid()),
+      socket_(std::move(socket)) {
+  if (!sameProcess_) pidfd_ = openPidfd(socket_.get(), pid);
+}
+
+std::string ShmPeer::pidText() const {
+  if (pid_ == 0) return formatText("pid {} of another PID namespace", ownPid_);
+  return pid_ == ownPid_ ? formatText("pid {}", pid_) : formatText("pid {} ({} in its PID namespace)", pid_, ownPid_);
+}
+
+std::optional<std::string> ShmPeer::end() const {
+  // A pidfd is readable when the process has ended; a socket also by a control message, so there only its end counts.
+  pollfd watched[2] = {{pidfd_ ? pidfd_.get() : -1, POLLIN, 0}, {socket_.get(), 0, 0}};
+  if (sameProcess_ || poll(watched, 2, 0) <= 0) return std::nullopt;
+  constexpr short kEnd = POLLHUP | POLLERR;
+  // A process's socket may end a moment before the process does: give it that.
+  if (pidfd_ && watched[0].revents == 0 && (watched[1].revents & kEnd)) poll(watched, 1, 20);
+  if (!pidfd_ || watched[0].revents != 0) {
+    const std::string how = exitReason();
+    return formatText("{} died{}{}", pidText(), how.empty() ? "" : ": ", how);
+  }
+  return formatText("{} lives, and closed its connection", pidText());
 }
 
 std::string ShmPeer::exitReason() const {
@@ -71,9 +109,12 @@ std::string ShmPeer::exitReason() const {
 }
 
 std::string ShmPeer::state() const {
-  std::ifstream status(formatText("/proc/{}/stat", pid_));
   std::string line;
-  if (!std::getline(status, line)) return "gone";
+  if (pid_ > 0) {
+    std::ifstream status(formatText("/proc/{}/stat", pid_));
+    std::getline(status, line);
+  }
+  if (line.empty()) return end() ? "gone" : "alive; whether it is stopped cannot be seen from here";
   const size_t name = line.rfind(')');
   const char state = name != std::string::npos && name + 2 < line.size() ? line[name + 2] : '?';
   if (state == 'T' || state == 't') return "stopped by a signal (SIGSTOP or a debugger)";
@@ -135,7 +176,7 @@ const std::byte* ShmPeer::resolve(const TensorRef& ref, const Extent& extent) {
   const auto at = std::lower_bound(segments_.begin(), segments_.end(), ref.segment,
                                    [](const Mapped& m, uint64_t id) { return m.segment < id; });
   if (at == segments_.end() || at->segment != ref.segment)
-    raise(Result::SystemError, "segment {} of rank {} (pid {}) could not be mapped here", ref.segment, rank_, pid_);
+    raise(Result::SystemError, "segment {} of rank {} ({}) could not be mapped here", ref.segment, rank_, pidText());
   const int64_t offset = static_cast<int64_t>(ref.offset), bytes = static_cast<int64_t>(at->mapping.bytes());
   if (offset < 0 || offset > bytes || offset + extent.begin < 0 || extent.end > bytes - offset)
     raise(Result::InternalError, "rank {} refers to bytes {}..{} at {} of a segment of {}", rank_, extent.begin,

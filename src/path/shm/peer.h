@@ -3,6 +3,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,17 +18,20 @@ namespace ulysses {
 /// Another rank of this host: how to reach and watch it, and its memory as mapped here.
 class ShmPeer {
  public:
-  ShmPeer(int rank, pid_t pid, UniqueFd socket);
+  /// `pid` as the kernel tells it to this process: 0 when the peer's PID namespace cannot be seen from here. `ownPid`
+  /// is what the peer takes its number to be; 0 when it did not say.
+  ShmPeer(int rank, pid_t pid, UniqueFd socket, pid_t ownPid = 0);
 
   int rank() const noexcept { return rank_; }
-  pid_t pid() const noexcept { return pid_; }
+  /// For tools; of its own PID namespace when that is not ours.
+  pid_t pid() const noexcept { return pid_ != 0 ? pid_ : ownPid_; }
+  /// "pid 7", and of which PID namespace when that is not ours.
+  std::string pidText() const;
   int socket() const noexcept { return socket_.get(); }
   bool sameProcess() const noexcept { return sameProcess_; }
-  /// What to poll for its death: the process itself where the kernel lets us, else the socket's end.
-  int watch() const noexcept { return pidfd_ ? pidfd_.get() : socket_.get(); }
-  /// "killed by signal 9" where the kernel tells, else "".
-  std::string exitReason() const;
-  /// The process's state by /proc: "stopped", "running or sleeping", "gone".
+  /// How it ended, or nothing while it lives and keeps its end of the socket.
+  std::optional<std::string> end() const;
+  /// The process's state by /proc where that shows it: "stopped by a signal", "alive but silent", "gone".
   std::string state() const;
 
   /// Reads control messages until `messages` have come in all.
@@ -44,12 +48,14 @@ class ShmPeer {
     uint64_t segment;
     Mapping mapping;
   };
+  /// "killed by signal 9" where the kernel tells, else "".
+  std::string exitReason() const;
   bool receiveOne(Deadline deadline) noexcept;
   void apply(struct ReceivedMessage&& received);
   void drop(uint64_t segment) noexcept;
 
   int rank_;
-  pid_t pid_;
+  pid_t pid_, ownPid_;
   bool sameProcess_;
   UniqueFd socket_, pidfd_;
   uint32_t messages_ = 0;

@@ -28,6 +28,7 @@ ShmPath::ShmPath(std::shared_ptr<Mapping> boardMemory, int rank, std::vector<std
       chunkBytes_(chunkBytesFor(board().stagingBytes(), nRanks(), kHalves)) {}
 
 ShmPath::~ShmPath() {
+  board().departed(rank()).store(1, std::memory_order_release);  // before our sockets close
   if (window_) SegmentRegistry::instance().release(window_->base, true);
 }
 
@@ -172,17 +173,16 @@ void ShmPath::service() noexcept {
 std::optional<std::string> ShmPath::lost(int of) {
   const ShmPeer& entry = peer(of);
   if (board().departed(of).load(std::memory_order_acquire))
-    return formatText("pid {} destroyed its communicator", entry.pid());
-  // A pidfd is readable when the process has ended; a socket also by a control message, so there only its end counts.
-  pollfd watch{entry.watch(), POLLIN, 0};
-  const short ended = entry.watch() == entry.socket() ? POLLHUP | POLLERR : POLLIN | POLLHUP | POLLERR;
-  if (entry.sameProcess() || poll(&watch, 1, 0) <= 0 || !(watch.revents & ended)) return std::nullopt;
-  const std::string how = entry.exitReason();
-  return formatText("pid {} died{}{}", entry.pid(), how.empty() ? "" : ": ", how);
+    return formatText("{} destroyed its communicator", entry.pidText());
+  auto end = entry.end();
+  // Whoever destroys its communicator says so before it closes its connection: it may have, since we looked.
+  if (end && board().departed(of).load(std::memory_order_acquire))
+    return formatText("{} destroyed its communicator", entry.pidText());
+  return end;
 }
 
 std::string ShmPath::describe(int of) const {
-  return formatText("pid {}, {}", peer(of).pid(), peer(of).sameProcess() ? "this process" : peer(of).state());
+  return formatText("{}, {}", peer(of).pidText(), peer(of).sameProcess() ? "this process" : peer(of).state());
 }
 
 }  // namespace ulysses
