@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -26,20 +27,31 @@ struct Address {
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&address); }
 };
 
+// Callers that have not said who they are. When so many are there, one that has said nothing for a while makes room: a
+// rank's greeting comes with its call.
+constexpr size_t kMostCallers = 64;
+constexpr int64_t kPatienceMs = 250;
+
 struct Greeting {
   int32_t rank;
   Secret token;
 };
 
-/// The process at the other end by the kernel's word; throws when it is another user's.
-pid_t peerPid(int socket) {
+/// Who is at the other end, by the kernel's word.
+ucred credentialsOf(int socket) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) raiseErrno("SO_PEERCRED");
-  if (credentials.uid != geteuid())
-    raise(Result::SystemError, "a rank's local socket belongs to user {}, not to {}; run all ranks as one user",
-          credentials.uid, geteuid());
-  return credentials.pid;
+  return credentials;
+}
+
+/// Waits its turn where many call at once, but not beyond a short time, so that the deadline is looked at.
+UniqueFd callingSocket() {
+  constexpr timeval kTurn{0, 20'000};
+  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!socket) raiseErrno("socket(AF_UNIX)");
+  if (setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &kTurn, sizeof kTurn) != 0) raiseErrno("SO_SNDTIMEO");
+  return socket;
 }
 
 }  // namespace
@@ -54,65 +66,103 @@ MeshListener::MeshListener() : socket_(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLO
   if (listen(socket_.get(), SOMAXCONN) != 0) raiseErrno("listen on a local socket");
 }
 
-std::unique_ptr<ShmPeer> MeshListener::call(const RankInfo& peer, int own, const Secret& token, Deadline deadline) {
-  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!socket) raiseErrno("socket(AF_UNIX)");
+std::unique_ptr<ShmPeer> MeshListener::call(const Membership& membership, int own, int rank, Deadline deadline) {
+  const RankInfo& peer = membership.ranks[static_cast<size_t>(rank)];
+  UniqueFd socket = callingSocket();
   const Address address(textFrom(peer.meshName));
   while (::connect(socket.get(), address.get(), address.size) != 0) {
     if (errno != EAGAIN && errno != EINTR)
       raise(Result::RemoteLost,
             "rank {} (host {}, pid {}) cannot be reached: {}; it has gone, or has another network namespace", peer.rank,
             peer.host, peer.pid, std::strerror(errno));
-    if (deadline.passed()) raise(Result::Timeout, "rank {} (pid {}) does not take calls", peer.rank, peer.pid);
-    usleep(1000);
+    if (deadline.passed())
+      raise(Result::Timeout, "rank {} (host {}, pid {}) did not take our call before the deadline; is it stopped?",
+            peer.rank, peer.host, peer.pid);
   }
-  const Greeting greeting{own, token};
-  const pid_t pid = peerPid(socket.get());
+  const ucred callee = credentialsOf(socket.get());
+  if (callee.uid != geteuid())  // a token is for ranks only
+    raise(Result::SystemError,
+          "rank {} (host {}, pid {}) runs as user {}, rank {} as user {}; run all ranks as one user (containers: with "
+          "the same user mapping)",
+          peer.rank, peer.host, peer.pid, callee.uid, own, geteuid());
+  const Greeting greeting{own, membership.meshToken};
   if (send(socket.get(), &greeting, sizeof greeting, MSG_NOSIGNAL) != sizeof greeting) raiseErrno("greeting a rank");
-  return std::make_unique<ShmPeer>(peer.rank, pid, std::move(socket), peer.pid);
+  return std::make_unique<ShmPeer>(peer.rank, callee.pid, std::move(socket), peer.pid);
 }
 
 /// The next caller that turns out to be a rank, or nothing by the deadline. Callers are heard side by side, so that one
 /// that says nothing holds up nobody.
 std::unique_ptr<ShmPeer> MeshListener::answer(const Membership& membership, Deadline deadline) {
   while (!deadline.passed()) {
-    std::vector<pollfd> polls{{socket_.get(), POLLIN, 0}};
-    for (const UniqueFd& caller : callers_) polls.push_back({caller.get(), POLLIN, 0});
-    poll(polls.data(), polls.size(), deadline.leftMs(1000));
+    const bool full = !makeRoom();
+    std::vector<pollfd> polls{{socket_.get(), static_cast<short>(full ? 0 : POLLIN), 0}};
+    for (const Caller& caller : callers_) polls.push_back({caller.socket.get(), POLLIN, 0});
+    poll(polls.data(), polls.size(), deadline.leftMs(full ? 10 : 20));
     std::unique_ptr<ShmPeer> peer;
     for (size_t i = 1; i < polls.size() && !peer; ++i)
-      if (polls[i].revents) peer = greet(callers_[i - 1], membership);
-    std::erase_if(callers_, [](const UniqueFd& caller) { return !caller; });
+      if (polls[i].revents) peer = greet(std::move(callers_[i - 1].socket), membership);
+    std::erase_if(callers_, [](const Caller& caller) { return !caller.socket; });
     if (peer) return peer;
-    UniqueFd caller(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (caller) callers_.push_back(std::move(caller));
+    if (polls[0].revents & POLLIN) takeIn();
   }
   return nullptr;
 }
 
+/// Whether another caller may be taken in.
+bool MeshListener::makeRoom() {
+  if (callers_.size() < kMostCallers) return true;
+  const auto silent =
+      std::find_if(callers_.begin(), callers_.end(), [](const Caller& caller) { return caller.patience.passed(); });
+  if (silent == callers_.end()) return false;
+  callers_.erase(silent);
+  return true;
+}
+
+/// Another user's calls are no rank's: they go at once, however many there are.
+void MeshListener::takeIn() {
+  for (int i = 0; i < SOMAXCONN && callers_.size() < kMostCallers; ++i) {
+    UniqueFd caller(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!caller) return;
+    if (credentialsOf(caller.get()).uid == geteuid())
+      callers_.push_back({std::move(caller), Deadline::inMs(kPatienceMs)});
+  }
+}
+
 /// The rank behind a caller that has spoken; a stranger is hung up on.
-std::unique_ptr<ShmPeer> MeshListener::greet(UniqueFd& caller, const Membership& membership) {
-  UniqueFd socket = std::move(caller);
+std::unique_ptr<ShmPeer> MeshListener::greet(UniqueFd socket, const Membership& membership) {
   Greeting greeting{};
   const bool known = recv(socket.get(), &greeting, sizeof greeting, MSG_DONTWAIT) == sizeof greeting &&
                      greeting.token == membership.meshToken && greeting.rank >= 0 &&
                      greeting.rank < std::ssize(membership.ranks);
   if (!known) return nullptr;
-  const pid_t pid = peerPid(socket.get());
+  const pid_t pid = credentialsOf(socket.get()).pid;
   return std::make_unique<ShmPeer>(greeting.rank, pid, std::move(socket),
                                    membership.ranks[static_cast<size_t>(greeting.rank)].pid);
 }
 
+/// "rank 2 (host h, pid 7), ..." of the higher ranks that have not called.
+std::string MeshListener::missingText(const std::vector<std::unique_ptr<ShmPeer>>& peers, const Membership& membership,
+                                      int own) {
+  std::string text;
+  for (size_t rank = static_cast<size_t>(own) + 1; rank < peers.size(); ++rank) {
+    const RankInfo& info = membership.ranks[rank];
+    if (!peers[rank])
+      text += formatText("{}rank {} (host {}, pid {})", text.empty() ? "" : ", ", rank, info.host, info.pid);
+  }
+  return text;
+}
+
 std::vector<std::unique_ptr<ShmPeer>> MeshListener::connect(const Membership& membership, int own, Deadline deadline) {
   std::vector<std::unique_ptr<ShmPeer>> peers(membership.ranks.size());
-  for (int rank = 0; rank < own; ++rank)
-    peers[static_cast<size_t>(rank)] =
-        call(membership.ranks[static_cast<size_t>(rank)], own, membership.meshToken, deadline);
+  for (int rank = 0; rank < own; ++rank) peers[static_cast<size_t>(rank)] = call(membership, own, rank, deadline);
   for (int missing = static_cast<int>(std::ssize(peers)) - 1 - own; missing > 0; --missing) {
     auto peer = answer(membership, deadline);
-    if (!peer) raise(Result::Timeout, "{} higher ranks did not connect before the deadline", missing);
+    if (!peer) raise(Result::Timeout, "{} did not connect before the deadline", missingText(peers, membership, own));
     const size_t place = static_cast<size_t>(peer->rank());
-    if (peers[place] || peer->rank() <= own) raise(Result::InternalError, "rank {} connected twice", place);
+    if (peers[place] || peer->rank() <= own) {  // a rank of the job that lies; the first one stays
+      ++missing;
+      continue;
+    }
     peers[place] = std::move(peer);
   }
   return peers;

@@ -19,18 +19,27 @@ class MeshListener {
   const std::string& name() const { return name_; }
 
   /// Connects every pair: this rank calls the lower ones and is called by the higher ones, both sides check the other's
-  /// user and the token. Entry `own` is null. Throws Timeout, RemoteLost, SystemError.
+  /// user and the token. Entry `own` is null. Strangers are hung up on: those of another user at once, silent ones when
+  /// there are many. Throws Timeout, RemoteLost, SystemError.
   std::vector<std::unique_ptr<ShmPeer>> connect(const Membership& membership, int own, Deadline deadline);
 
  private:
-  std::unique_ptr<ShmPeer> call(const RankInfo& peer, int own, const Secret& token, Deadline deadline);
+  std::unique_ptr<ShmPeer> call(const Membership& membership, int own, int rank, Deadline deadline);
   std::unique_ptr<ShmPeer> answer(const Membership& membership, Deadline deadline);
 
-  std::unique_ptr<ShmPeer> greet(UniqueFd& caller, const Membership& membership);
+  struct Caller {
+    UniqueFd socket;
+    Deadline patience;
+  };
+  static std::string missingText(const std::vector<std::unique_ptr<ShmPeer>>& peers, const Membership& membership,
+                                 int own);
+  bool makeRoom();
+  void takeIn();
+  std::unique_ptr<ShmPeer> greet(UniqueFd socket, const Membership& membership);
 
   std::string name_;
   UniqueFd socket_;
-  std::vector<UniqueFd> callers_;  // accepted, have not said who they are
+  std::vector<Caller> callers_;  // of our user, have not said who they are
 };
 
 }  // namespace ulysses
