@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How communicators come to be.
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,8 +55,9 @@ std::shared_ptr<Mapping> mapBoardOfRoot(ReceivedMessage&& received) {
 }
 
 /// Rank 0 makes the board and hands it to the others over the mesh.
-std::shared_ptr<Mapping> shareBoard(int rank, int nRanks, const Settings& settings,
+std::shared_ptr<Mapping> shareBoard(const Membership& membership, int rank, const Settings& settings,
                                     const std::vector<std::unique_ptr<ShmPeer>>& peers, Deadline deadline) {
+  const int nRanks = static_cast<int>(membership.ranks.size());
   if (rank == 0) {
     const BoardFile file = makeBoard(nRanks, settings);
     faultPoint("init.board_made");
@@ -65,6 +67,8 @@ std::shared_ptr<Mapping> shareBoard(int rank, int nRanks, const Settings& settin
         raise(Result::RemoteLost, "rank {} left while the communicator was being made", peer);
     return mapBoard(file);
   }
+  pollfd board{peers[0]->socket(), POLLIN, 0};
+  while (poll(&board, 1, deadline.leftMs(20)) <= 0 && !deadline.passed()) membership.watch();
   auto received = receiveMessage(peers[0]->socket(), deadline);
   if (!received || !received->fd || received->message.kind != FdMessage::Kind::Board)
     raise(deadline.passed() ? Result::Timeout : Result::RemoteLost,
@@ -79,21 +83,55 @@ RankInfo ownInfo(int rank, int nRanks, const Settings& settings, const HostId& h
   info.nRanks = nRanks;
   info.pid = getpid();
   info.libraryVersion = settings.libraryVersion;
-  info.hostId = host.id;
+  info.recordVersion = kWireVersion;
+  info.bootId = host.bootId;
+  info.networkId = host.networkId;
   info.initTimeoutMs = settings.initTimeoutMs;
   copyText(info.host, host.name);
   copyText(info.meshName, meshName);
   return info;
 }
 
+/// All ranks look at the same table, so they come to the same end.
 void requireOneHost(const Membership& membership) {
   const RankInfo& first = membership.ranks.front();
-  for (const RankInfo& info : membership.ranks)
-    if (info.hostId != first.hostId)
+  for (const RankInfo& info : membership.ranks) {
+    if (info.bootId != first.bootId)
       raise(Result::NotSupported,
-            "rank {} is on host {}, rank {} on host {} (or another network namespace): exchanges between hosts are not "
-            "built yet",
+            "rank {} is on host {}, rank {} on host {}: exchanges between hosts are not built yet", first.rank,
+            first.host, info.rank, info.host);
+    if (info.networkId != first.networkId)
+      raise(Result::NotSupported,
+            "rank {} (host {}) and rank {} (host {}) are on one machine, in different network namespaces, where local "
+            "sockets do not reach: give their containers one network (docker: --network=host or container:NAME; "
+            "Kubernetes: one pod, or hostNetwork)",
             first.rank, first.host, info.rank, info.host);
+  }
+}
+
+/// The path to all other ranks, once every rank has its own; nullptr for one rank. A failure at any rank ends all.
+std::unique_ptr<Path> connectRanks(const Membership& membership, MeshListener& listener, int rank,
+                                   const Settings& settings, Deadline deadline) {
+  const int nRanks = static_cast<int>(membership.ranks.size());
+  std::vector<std::unique_ptr<ShmPeer>> peers;
+  std::unique_ptr<Path> path;
+  const auto giveUp = [&](Result result, const char* text) { membership.giveUp(Error(result, text)); };
+  try {
+    peers = listener.connect(membership, rank, deadline);
+    faultPoint("init.connected");
+    if (nRanks > 1) {
+      auto board = shareBoard(membership, rank, settings, peers, deadline);
+      path = std::make_unique<ShmPath>(std::move(board), rank, std::move(peers));
+    }
+  } catch (const Error& error) {
+    giveUp(error.result(), error.what());
+  } catch (const std::bad_alloc&) {
+    giveUp(Result::OutOfMemory, "out of memory while the communicator was being made");
+  } catch (const std::exception& error) {
+    giveUp(Result::InternalError, error.what());
+  }
+  membership.confirm();
+  return path;
 }
 
 }  // namespace
@@ -112,13 +150,7 @@ std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRank
   const Membership membership = joinRendezvous(id, own, deadline, watch, patience);
   faultPoint("init.joined");
   requireOneHost(membership);
-  auto peers = listener.connect(membership, rank, deadline);
-  faultPoint("init.connected");
-  std::unique_ptr<Path> path;
-  if (nRanks > 1) {
-    auto board = shareBoard(rank, nRanks, settings, peers, deadline);
-    path = std::make_unique<ShmPath>(std::move(board), rank, std::move(peers));
-  }
+  std::unique_ptr<Path> path = connectRanks(membership, listener, rank, settings, deadline);
   Identity identity{host.name, getpid(), rank, nRanks, nameFor(settings, id.tag)};
   return std::unique_ptr<Communicator>(new Communicator(std::move(identity), std::move(path), std::move(settings)));
 }

@@ -78,6 +78,7 @@ std::unique_ptr<ShmPeer> MeshListener::call(const Membership& membership, int ow
     if (deadline.passed())
       raise(Result::Timeout, "rank {} (host {}, pid {}) did not take our call before the deadline; is it stopped?",
             peer.rank, peer.host, peer.pid);
+    membership.watch();
   }
   const ucred callee = credentialsOf(socket.get());
   if (callee.uid != geteuid())  // a token is for ranks only
@@ -98,6 +99,7 @@ std::unique_ptr<ShmPeer> MeshListener::answer(const Membership& membership, Dead
     std::vector<pollfd> polls{{socket_.get(), static_cast<short>(full ? 0 : POLLIN), 0}};
     for (const Caller& caller : callers_) polls.push_back({caller.socket.get(), POLLIN, 0});
     poll(polls.data(), polls.size(), deadline.leftMs(full ? 10 : 20));
+    membership.watch();
     std::unique_ptr<ShmPeer> peer;
     for (size_t i = 1; i < polls.size() && !peer; ++i)
       if (polls[i].revents) peer = greet(std::move(callers_[i - 1].socket), membership);

@@ -53,7 +53,7 @@ HostId thisHost() {
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
   struct stat network {};
   stat("/proc/self/ns/net", &network);
-  return {name, hashBytes(boot.data(), boot.size(), network.st_ino)};
+  return {name, hashBytes(boot.data(), boot.size(), 1), network.st_ino};
 }
 
 const CacheSizes& cacheSizes() {

@@ -8,8 +8,9 @@ namespace ulysses {
 
 /// What tells this host from others: ranks with equal ids can share memory.
 struct HostId {
-  std::string name;  // for messages
-  uint64_t id;       // of the boot and the network namespace, which is where the ranks' local sockets live
+  std::string name;    // for messages
+  uint64_t bootId;     // of the running kernel
+  uint64_t networkId;  // of the network namespace, which is where the ranks' local sockets live
 };
 HostId thisHost();
 

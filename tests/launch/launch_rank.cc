@@ -3,9 +3,9 @@
 //
 // One rank as users' programs are, started by a launcher: joins, exchanges, checks each element. Public header only.
 //   launch_rank [--comms N] [--absent RANK] [--die RANK]
-// --comms: how many communicators it makes, one after another, the first ones kept. --absent: that rank ends well
-// without making any. --die: that rank kills itself after joining; the others exchange until they are told. Prints
-// "rank R of P by NAME: ok" and ends with 0, or the error, and ends with 1.
+// --comms: how many communicators it makes, one after another, the first ones kept. --absent: that rank sleeps, then
+// ends well without making any. --die: that rank kills itself after joining; the others exchange until they are told.
+// Prints "rank R of P by NAME: ok" and ends with 0, or the error, and ends with 1.
 #include <signal.h>
 #include <unistd.h>
 
@@ -101,7 +101,10 @@ int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
   ulyssesLauncher_t launcher;
   require(ulyssesGetLauncher(&launcher), "ulyssesGetLauncher");
-  if (launcher.rank == options.absent) return 0;
+  if (launcher.rank == options.absent) {
+    sleep(20);  // a rank that ends without a word can end the job before the others have noticed
+    return 0;
+  }
   std::vector<ulyssesComm_t> comms(static_cast<size_t>(options.comms));
   for (ulyssesComm_t& comm : comms) {
     require(ulyssesCommInitLauncher(&comm, nullptr), "ulyssesCommInitLauncher");

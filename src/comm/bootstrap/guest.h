@@ -31,6 +31,7 @@ class Guest {
   bool isChallenged() const { return state_ == State::Introduction || state_ == State::Info; }
   uint32_t version() const { return introduction_.version; }
   const RankInfo& info() const { return info_; }
+  const Session& session() const { return session_; }
   Proof welcomeProof(const Welcome& welcome, Bytes records) const { return session_.welcomeProof(welcome, records); }
 
  private:

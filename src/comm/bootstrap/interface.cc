@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "base/unique_fd.h"
 
 namespace ulysses {
 namespace {
@@ -106,6 +107,20 @@ std::vector<HostAddress> addressesOf(const std::string& selection) {
   require(!found.empty(), "ULYSSES_INTERFACE={}: no interface that is up has this name or address; candidates: {}",
           selection, candidates.empty() ? "none" : candidates);
   return found;
+}
+
+std::string sourceOf(const HostAddress& destination) {
+  // A datagram socket is connected by choosing a route alone: nothing is sent.
+  const UniqueFd probe(socket(destination.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage own{};
+  socklen_t size = sizeof own;
+  if (connect(probe.get(), destination.get(), destination.size) != 0 ||
+      getsockname(probe.get(), reinterpret_cast<sockaddr*>(&own), &size) != 0)
+    return "no interface";
+  const std::string host = hostText(own);
+  for (const HostAddress& address : allAddresses())
+    if (hostText(address.storage) == host) return formatText("{} ({})", host, address.interface);
+  return host;
 }
 
 void sendAtOnce(int socket) noexcept {

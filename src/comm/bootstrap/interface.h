@@ -30,6 +30,9 @@ HostAddress addressOf(const UniqueId::Endpoint& endpoint);
 /// stands for all interfaces. Throws InvalidArgument naming the candidates.
 std::vector<HostAddress> addressesOf(const std::string& selection);
 
+/// Where this host would send from: "10.0.0.2 (eth0)", or "no interface" when it has no route to there.
+std::string sourceOf(const HostAddress& destination);
+
 /// No waiting for more to send: each message of a handshake is answered.
 void sendAtOnce(int socket) noexcept;
 

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How the ranks of a communicator find each other: every rank connects to the process that made the unique id, says who
-// it is, and is told who the others are, or what is wrong, at once. Loopback only for now.
+// it is, and is told who the others are, or what is wrong, at once. It stays connected until all ranks have connected
+// to each other, so that what goes wrong at one meanwhile ends all of them, with one cause.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -11,8 +12,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/status.h"
 #include "base/unique_fd.h"
-#include "comm/bootstrap/unique_id.h"
+#include "comm/bootstrap/wire.h"
 
 namespace ulysses {
 
@@ -24,7 +26,9 @@ struct RankInfo {
   int32_t rank = 0, nRanks = 0;
   int32_t pid = 0;
   uint32_t libraryVersion = 0;
-  uint64_t hostId = 0;
+  uint32_t recordVersion = 0;  // of what ranks write to each other's boards
+  uint32_t reserved = 0;
+  uint64_t bootId = 0, networkId = 0;  // of the host and of its network namespace
   int64_t initTimeoutMs = 0;
   char host[64] = {};
   char meshName[32] = {};  // of its local socket, in the abstract namespace
@@ -50,17 +54,42 @@ UniqueId openRendezvous(const std::string& interface, Serving* serving = nullptr
 /// ("ULYSSES_ROOT=..."). Throws SystemError: the port is in use, or none of the addresses is of this host.
 Serving serveRendezvous(const UniqueId& id, const std::string& origin, Deadline deadline);
 
-struct Membership {
-  std::vector<RankInfo> ranks;  // by rank
-  Secret meshToken{};           // known to the ranks only
-};
-
 /// Whether the rendezvous is there before the ranks that join, as for an id that was handed out by it; or may come
 /// after them, as at an address that was given to all.
 enum class Patience { RootIsThere, RootMayComeLater };
 
-/// Joins as `own`. Throws InvalidArgument with the root's reason, Timeout naming who is missing, SystemError. `watch`
-/// is called now and then while this waits, and may throw to end it.
+class Line;
+
+/// A rank's place in the communicator that is being made. Whoever gives it up before confirm() has ended it for all.
+class Membership {
+ public:
+  Membership();
+  Membership(Membership&&) noexcept;
+  Membership& operator=(Membership&&) noexcept;
+  ~Membership();
+
+  std::vector<RankInfo> ranks;  // by rank
+  Secret meshToken{};           // known to the ranks only
+
+  /// Throws the verdict when the communicator failed at another rank. To be called while this one waits for its peers.
+  void watch() const;
+  /// This rank is connected to all others: returns when every rank is, else throws the verdict.
+  void confirm() const;
+  /// This rank failed: tells the others, and throws what ends all of them, or its own error when that is it.
+  [[noreturn]] void giveUp(const Error& own) const;
+
+ private:
+  friend Membership joinOver(std::unique_ptr<Line> line, const UniqueId& id, const RankInfo& own, const Nonce& nonce);
+  std::unique_ptr<Line> line_;
+};
+
+/// One try to join, over this line. `nonce`: random, of this connection alone. Throws as joinRendezvous does, and
+/// BrokenLine and NotYet (line.h).
+Membership joinOver(std::unique_ptr<Line> line, const UniqueId& id, const RankInfo& own, const Nonce& nonce);
+
+/// Joins as `own`. A connection that breaks before this rank was welcomed is tried again. Throws InvalidArgument with
+/// the root's reason, Timeout naming who is missing, SystemError. `watch` is called now and then while this waits, and
+/// may throw to end it; so it is while the membership's functions wait.
 Membership joinRendezvous(const UniqueId& id, const RankInfo& own, Deadline deadline,
                           const std::function<void()>& watch = {}, Patience patience = Patience::RootIsThere);
 

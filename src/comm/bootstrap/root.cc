@@ -27,6 +27,8 @@ constexpr int64_t kIdleMs = 24 * 3600'000;  // an id that nobody presents
 // rank's handshake takes a few round trips, so who holds connections open cannot keep ranks out.
 constexpr size_t kMostPending = 64;
 constexpr int64_t kPatienceMs = 250;
+// A rank that lost a peer while they connected may be heard before the rank that failed: wait for a better cause.
+constexpr int64_t kConsequenceMs = 100;
 
 static_assert(kMostPending * sizeof(Guest) <= 64 << 10, "what strangers can make this process hold");
 
@@ -35,6 +37,9 @@ struct Connection {
   Deadline deadline, patience;
   Guest guest;
   bool joined = false;
+  bool ready = false;  // reported that it is connected to the others
+  std::unique_ptr<Report> report = nullptr;
+  size_t reported = 0;  // bytes of it
 };
 
 Nonce freshNonce() {
@@ -69,6 +74,7 @@ class Root {
     while (!finished_ && !*stop_) {
       if (deadline.passed()) return joined_ == 0 || failed_ ? void() : fail(Result::Timeout, missingText());
       pollOnce(deadline);
+      if (consequence_ && consequenceDue_.passed() && !failed_) fail(consequence_->result(), consequence_->what());
       if (joined_ > 0 && !deadlineSet_) {
         deadlineSet_ = true;
         deadline = Deadline::inMs(infoBeside(nullptr).initTimeoutMs);
@@ -83,10 +89,13 @@ class Root {
     for (const UniqueFd& listener : listeners_)
       polls_.push_back({listener.get(), static_cast<short>(full ? 0 : POLLIN), 0});
     for (const Connection& c : connections_) polls_.push_back({c.socket.get(), POLLIN, 0});
-    if (poll(polls_.data(), polls_.size(), deadline.leftMs(full ? 10 : 200)) < 0 && errno != EINTR) raiseErrno("poll");
+    if (poll(polls_.data(), polls_.size(), deadline.leftMs(full || consequence_ ? 10 : 200)) < 0 && errno != EINTR)
+      raiseErrno("poll");
     const size_t known = connections_.size();
-    for (size_t i = 0; i < known && !finished_; ++i)
-      if (polls_[listeners_.size() + i].revents) receive(connections_[i]);
+    const size_t firstConnection = listeners_.size();
+    const bool before = welcomed_;  // the welcome lets go of strangers and listeners
+    for (size_t i = 0; i < known && !finished_ && welcomed_ == before; ++i)
+      if (polls_[firstConnection + i].revents) receive(connections_[i]);
     std::erase_if(connections_, [](const Connection& c) { return !c.socket || (!c.joined && c.deadline.passed()); });
     for (size_t i = 0; i < listeners_.size() && !finished_; ++i)
       if (polls_[i].revents & POLLIN) accept(listeners_[i]);
@@ -111,6 +120,7 @@ class Root {
   }
 
   void receive(Connection& c) {
+    if (c.report) return receiveReport(c);
     std::byte extra[1];
     const std::span<std::byte> room = c.joined ? std::span<std::byte>(extra) : c.guest.room();
     const ssize_t bytes = recv(c.socket.get(), room.data(), room.size(), 0);
@@ -136,11 +146,41 @@ class Root {
     c.socket.reset();
   }
 
+  /// Each rank reports once, that it is connected to the others or why it is not.
+  void receiveReport(Connection& c) {
+    const std::span<std::byte> room = std::as_writable_bytes(std::span(c.report.get(), 1)).subspan(c.reported);
+    const ssize_t bytes = recv(c.socket.get(), room.data(), room.size(), 0);
+    if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (bytes <= 0 || c.ready) return loseMember(c);
+    c.reported += static_cast<size_t>(bytes);
+    if (c.reported == sizeof(Report)) judge(c);
+  }
+
+  void judge(Connection& c) {
+    const Report& report = *c.report;
+    if (report.magic != Report::kMagic || !sameProof(report.proof, c.guest.session().reportProof(report)))
+      return loseMember(c);
+    if (report.result == 0) {
+      c.ready = true;
+      if (++ready_ == joined_) conclude(Result::Success, "");
+      return;
+    }
+    const RankInfo& info = c.guest.info();
+    const auto result = static_cast<Result>(report.result);
+    const std::string text =
+        formatText("rank {} (host {}, pid {}): {}", info.rank, info.host, info.pid, textFrom(report.text));
+    if (result != Result::RemoteLost) return fail(result, text);
+    if (!consequence_) consequenceDue_ = Deadline::inMs(kConsequenceMs);
+    if (!consequence_) consequence_.emplace(result, text);
+    c.report.reset();  // it waits for the verdict now, and may go
+  }
+
   /// A member must stay and wait for its answer: one that goes has died or given up.
   void loseMember(Connection& c) {
     const RankInfo info = c.guest.info();
+    const bool gaveUp = welcomed_ && !c.report;
     c.socket.reset();
-    if (failed_) return;  // it has its answer
+    if (failed_ || gaveUp) return;  // it has its answer, or has told why
     fail(Result::RemoteLost, formatText("rank {} (host {}, pid {}) left while the communicator was being made",
                                         info.rank, info.host, info.pid));
   }
@@ -172,6 +212,10 @@ class Root {
       return formatText(
           "rank {} (pid {}) runs library version {}, rank {} (pid {}) version {}; use one version everywhere",
           info.rank, info.pid, info.libraryVersion, first.rank, first.pid, first.libraryVersion);
+    if (info.recordVersion != first.recordVersion)
+      return formatText(
+          "rank {} (pid {}) writes records of version {}, rank {} (pid {}) of version {}; use one build everywhere",
+          info.rank, info.pid, info.recordVersion, first.rank, first.pid, first.recordVersion);
     if (info.nRanks != first.nRanks)
       return formatText("nRanks: rank {} (pid {}) passed {}, rank {} (pid {}) passed {}; all ranks must pass the same",
                         first.rank, first.pid, first.nRanks, info.rank, info.pid, info.nRanks);
@@ -191,7 +235,20 @@ class Root {
     return other != connections_.end() ? other->guest.info() : c->guest.info();
   }
 
+  /// Of the ranks that were welcomed, those that do not get on.
+  std::string unreadyText() const {
+    std::string text;
+    for (const Connection& c : connections_)
+      if (c.joined && !c.ready)
+        text += formatText("{}rank {} (host {}, pid {})", text.empty() ? "" : ", ", c.guest.info().rank,
+                           c.guest.info().host, c.guest.info().pid);
+    return text +
+           " did not connect to the other ranks before the deadline; look there, or raise init_timeout_ms "
+           "(ULYSSES_INIT_TIMEOUT_MS)";
+  }
+
   std::string missingText() const {
+    if (welcomed_) return unreadyText();
     const int nRanks = infoBeside(nullptr).nRanks;
     std::vector<bool> here(static_cast<size_t>(nRanks));
     for (const Connection& c : connections_)
@@ -214,6 +271,22 @@ class Root {
     welcome_.infoBytes = sizeof(RankInfo);
     welcome_.meshNonce = freshNonce();
     for (const Connection& c : connections_) answer(c, std::as_bytes(std::span(table)));
+    welcomed_ = true;
+    std::erase_if(connections_, [](const Connection& c) { return !c.joined; });
+    for (Connection& c : connections_) c.report = std::make_unique<Report>();
+    listeners_.clear();  // nobody else is to come
+  }
+
+  /// The last word to all ranks.
+  void conclude(Result result, const std::string& text) {
+    Verdict verdict;
+    verdict.result = static_cast<int32_t>(result);
+    copyText(verdict.text, text);
+    for (const Connection& c : connections_) {
+      if (!c.socket) continue;
+      verdict.proof = c.guest.session().verdictProof(verdict);
+      sendAll(c.socket.get(), bytesOf(verdict));
+    }
     finished_ = true;
   }
 
@@ -221,6 +294,7 @@ class Root {
   /// deadline.
   void fail(Result result, const std::string& text) {
     failed_ = true;
+    if (welcomed_) return conclude(result, text);
     nRanks_ = result == Result::Timeout ? 0 : expectedRanks();
     welcome_.result = static_cast<int32_t>(result);
     copyText(welcome_.text, text);
@@ -250,9 +324,20 @@ class Root {
   std::vector<Connection> connections_;
   std::vector<pollfd> polls_;
   Welcome welcome_;  // but for its proof
-  int joined_ = 0, nRanks_ = 0, otherSecrets_ = 0;
-  bool failed_ = false, finished_ = false, deadlineSet_ = false;
+  int joined_ = 0, nRanks_ = 0, ready_ = 0, otherSecrets_ = 0;
+  std::optional<Error> consequence_;
+  Deadline consequenceDue_;
+  bool welcomed_ = false, failed_ = false, finished_ = false, deadlineSet_ = false;
 };
+
+[[noreturn]] void raiseBind(const HostAddress& address, int error) {
+  raise(Result::SystemError, "the rendezvous cannot listen on {} ({}): {} (errno {}){}",
+        toText(endpointOf(address.storage)), address.interface, std::strerror(error), error,
+        error == EADDRINUSE
+            ? "; every port of net.ipv4.ip_local_port_range is in use there: widen it, or select another "
+              "interface with ULYSSES_INTERFACE"
+            : "");
+}
 
 enum class Port { Given, OfTheKernelsChoice };
 
@@ -269,11 +354,7 @@ int tryListen(const HostAddress& address, Port port, UniqueFd& listener) {
 /// Listens at a port of the kernel's choice and puts it into `endpoint`.
 UniqueFd listenAt(const HostAddress& address, UniqueId::Endpoint& endpoint) {
   UniqueFd listener;
-  const int error = tryListen(address, Port::OfTheKernelsChoice, listener);
-  if (error == EADDRINUSE)
-    raise(Result::SystemError,
-          "no port is free on the selected interface: net.ipv4.ip_local_port_range is used up by other connections");
-  if (error) raiseErrno("bind to the selected interface", error);
+  if (const int error = tryListen(address, Port::OfTheKernelsChoice, listener)) raiseBind(address, error);
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
   if (getsockname(listener.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) raiseErrno("getsockname");

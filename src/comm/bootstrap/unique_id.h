@@ -9,7 +9,7 @@ namespace ulysses {
 using Secret = std::array<uint8_t, 32>;
 
 /// Of the unique id, of RankInfo and of everything that ranks say to each other later.
-inline constexpr uint32_t kBootstrapVersion = 1;
+inline constexpr uint32_t kBootstrapVersion = 2;
 
 /// The bytes of a public unique id. Never logged: it holds the secret that lets a process join.
 struct UniqueId {

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a rank and the rendezvous say to each other, in this order: Hello, Challenge, Introduction, Welcome. The layout
-// of these never changes, whatever the library's version, so that two versions can tell each other so; what changes is
-// behind `version`, in RankInfo. All integers are little-endian, as every host we run on is.
+// What a rank and the rendezvous say to each other, in this order: Hello, Challenge, Introduction, Welcome, Report,
+// Verdict. The layout of these never changes, whatever the library's version, so that two versions can tell each other
+// so; what changes is behind `version`, in RankInfo. All integers are little-endian, as every host we run on is.
 #pragma once
 #include <bit>
 #include <cstddef>
@@ -60,7 +60,28 @@ struct Welcome {
   Proof proof{};  // of all before it, and of the records
 };
 
-static_assert(sizeof(Hello) == 56 && sizeof(Challenge) == 80 && sizeof(Introduction) == 48 && sizeof(Welcome) == 600);
+/// A welcomed rank has connected to the others (result 0), or could not.
+struct Report {
+  static constexpr uint64_t kMagic = 0x74726f7065796c75ULL;
+  uint64_t magic = kMagic;
+  uint32_t version = kBootstrapVersion;
+  int32_t result = 0;
+  char text[512] = {};
+  Proof proof{};
+};
+
+/// The last word, the same to all ranks: the communicator is made at all of them, or at none and why.
+struct Verdict {
+  static constexpr uint64_t kMagic = 0x6369647265796c75ULL;
+  uint64_t magic = kMagic;
+  uint32_t version = kBootstrapVersion;
+  int32_t result = 0;
+  char text[512] = {};
+  Proof proof{};
+};
+
+static_assert(sizeof(Hello) == 56 && sizeof(Challenge) == 80 && sizeof(Introduction) == 48 && sizeof(Welcome) == 600 &&
+              sizeof(Report) == 560 && sizeof(Verdict) == 560);
 
 /// What both ends know of one connection; every proof covers it, so none is good for another connection.
 struct Session {
@@ -72,6 +93,12 @@ struct Session {
   Proof rankProof(Bytes info) const { return prove("ulysses rank", info, {}); }
   Proof welcomeProof(const Welcome& welcome, Bytes records) const {
     return prove("ulysses welcome", bytesOf(welcome).first(offsetof(Welcome, proof)), records);
+  }
+  Proof reportProof(const Report& report) const {
+    return prove("ulysses report", bytesOf(report).first(offsetof(Report, proof)), {});
+  }
+  Proof verdictProof(const Verdict& verdict) const {
+    return prove("ulysses verdict", bytesOf(verdict).first(offsetof(Verdict, proof)), {});
   }
 
  private:

@@ -42,8 +42,8 @@ std::unique_ptr<Communicator> createLaunched(Settings settings) {
   settings.resolve(launcher.nRanks);
   const Deadline deadline = Deadline::inMs(settings.initTimeoutMs);
   const Meeting meeting = meet(launcher, number, deadline);
-  log::info(log::Subsystem::Bootstrap, "rank {}/{} by {} ({}): meeting for communicator {}", launcher.rank, launcher.nRanks, launcher.name,
-            launcher.variables, number);
+  log::info(log::Subsystem::Bootstrap, "rank {}/{} by {} ({}): meeting for communicator {}", launcher.rank,
+            launcher.nRanks, launcher.name, launcher.variables, number);
   settings.initTimeoutMs = std::max(deadline.leftMs(INT_MAX), 1);
   try {
     return Communicator::create(meeting.id, launcher.nRanks, launcher.rank, std::move(settings), {}, meeting.patience);

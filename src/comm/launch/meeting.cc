@@ -63,7 +63,7 @@ UniqueId openAndPublish(KeyValue& store, const std::string& key, Deadline deadli
   UniqueId id;
   try {
     const char* interface = env::text("ULYSSES_INTERFACE");
-    id = openRendezvous(interface ? interface : "127.0.0.1", &serving);
+    id = openRendezvous(interface ? interface : kLoopback, &serving);
   } catch (const Error& error) {
     const std::string text = std::string(error.what()).substr(0, kMostErrorBytes);
     store.publish(key, std::string(kError) + toHex(std::as_bytes(std::span(text))), deadline);
