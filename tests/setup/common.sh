@@ -8,7 +8,7 @@
 build_packages=(g++ meson ninja-build pkg-config libfmt-dev libhwy-dev libhwloc-dev libxxhash-dev libssl-dev nlohmann-json3-dev
   libpmix-dev)
 perf_packages=(libcli11-dev openmpi-bin libopenmpi-dev)
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv python3-dev mpich libmpich-dev)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv python3-dev mpich libmpich-dev iproute2)
 lint_packages=(git clang-format clang-tidy shellcheck codespell universal-ctags)
 
 say() { printf '== %s\n' "$*"; }

@@ -117,7 +117,7 @@ std::string sourceOf(const HostAddress& destination) {
   if (connect(probe.get(), destination.get(), destination.size) != 0 ||
       getsockname(probe.get(), reinterpret_cast<sockaddr*>(&own), &size) != 0)
     return "no interface";
-  const std::string host = hostText(own);
+  std::string host = hostText(own);
   for (const HostAddress& address : allAddresses())
     if (hostText(address.storage) == host) return formatText("{} ({})", host, address.interface);
   return host;
