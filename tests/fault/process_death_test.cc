@@ -6,12 +6,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <random>
 
 #include "fault/census.h"
+#include "fault/figures.h"
 #include "fault/team.h"
 #include "fault/texts.h"
 
@@ -96,14 +96,8 @@ void killAtTwentyMoments(bool registered) {
     killOne(registered, i % kRanks, momentUs, &detection);
   }
   if (detection.ms.empty()) return;
-  std::sort(detection.ms.begin(), detection.ms.end());
-  const auto at = [&](double part) {
-    return detection.ms[static_cast<std::size_t>(part * static_cast<double>(detection.ms.size() - 1))];
-  };
-  std::printf(
-      "SIGKILL to error, %s memory, %zu survivors: min %.2f p50 %.2f p90 %.2f max %.2f ms; signal named in %d of %d\n",
-      registered ? "registered" : "private", detection.ms.size(), at(0), at(0.5), at(0.9), at(1),
-      detection.textsWithSignal, detection.texts);
+  recordTimes("detect_ms", detection.ms);
+  testing::Test::RecordProperty("signal_named_percent", 100 * detection.textsWithSignal / detection.texts);
   EXPECT_GT(detection.textsWithSignal, kernelTellsExits() ? detection.texts / 2 : -1);
 }
 
