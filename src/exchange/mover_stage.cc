@@ -17,6 +17,7 @@ bool Mover::stepSend(int peer) {
     const auto piece = send.cursor.peek(call_->plan(), std::ssize(boxes), boxAt);
     if (!send.chunk.empty() && (!piece || piece->startsChunk)) {
       path.sendChunk(peer);
+      faultPoint("op.chunk_sent");
       send.chunk = {};
       if (piece) return true;
     }
@@ -97,6 +98,7 @@ bool Mover::stepReceive(int peer) {
     }
     if (!first && receive.chunk.empty()) return true;
     if (!holdChunk(peer)) return moved;
+    faultPoint("op.chunk_taken");
     const auto& entry = boxes[static_cast<size_t>(piece->index)];
     if (entry.unit >= 0) {
       if (!sumStaged(call_->plan().sumUnits()[static_cast<size_t>(entry.unit)], *piece)) return moved;
@@ -137,6 +139,7 @@ bool Mover::sumStaged(const SumUnit& unit, const StagePiece& piece) {
   if (!allStagedAt(unit, piece)) return false;
   findSummands(unit, piece.rowBegin);
   if (summandHashes_) hashSummands(unit, piece);
+  faultPoint("op.summing");
   sumRows(unit, piece.rowBegin, piece.rowEnd);
   for (const SumSource& source : call_->plan().sumSources(unit))
     if (isStaged(source.rank, unit.box.tensor)) advanceReceive(source.rank, *peekReceive(source.rank));

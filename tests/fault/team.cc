@@ -150,6 +150,17 @@ void Team::signal(int rank, int number) {
   killed_.insert(rank);
 }
 
+void Team::expectEnd(int rank, int signal, int code) {
+  int& status = status_[static_cast<std::size_t>(rank)];
+  const bool ended = waitUntil([&] { return waitpid(pid(rank), &status, WNOHANG) == pid(rank); }, kPatienceMs);
+  if (!ended) status = -1;
+  const bool right =
+      signal ? WIFSIGNALED(status) && WTERMSIG(status) == signal : WIFEXITED(status) && WEXITSTATUS(status) == code;
+  EXPECT_TRUE(ended && right) << "rank " << rank << " " << statusText(status) << ", want signal " << signal << " code "
+                              << code;
+  if (ended) killed_.insert(rank);
+}
+
 bool Team::allReached(std::int64_t step) {
   return waitUntil(
       [&] {

@@ -80,6 +80,9 @@ class Team {
   void signal(int rank, int number);
   /// A rank that dies by its own hand: nothing is expected of it.
   void expectKilled(int rank) { killed_.insert(rank); }
+  /// Waits until a rank has ended by itself, as its launcher would, and expects that signal, or that exit code if
+  /// signal is 0.
+  void expectEnd(int rank, int signal, int code = 0);
   /// Whether each rank's step is at least `step` within a generous time.
   bool allReached(std::int64_t step);
   /// Waits for the ranks and expects each but the killed ones to have ended well with no failure reported.

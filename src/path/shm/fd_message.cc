@@ -80,6 +80,9 @@ std::optional<ReceivedMessage> receiveMessage(int socket, Deadline deadline) noe
     const ssize_t bytes = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (bytes >= 0) received.fd = descriptorOf(header);
     if (bytes == sizeof received.message && !(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) return received;
+    // A peer that ends with messages of ours unread resets the connection. That is told once, before the messages that
+    // it had sent; they are still there.
+    if (bytes < 0 && errno == ECONNRESET) continue;
     if (bytes >= 0 || (errno != EAGAIN && errno != EINTR)) return std::nullopt;
     if (!waitFor(socket, POLLIN, deadline)) return std::nullopt;
   }

@@ -79,7 +79,7 @@ std::optional<std::string> ShmPeer::end() const {
   if (sameProcess_ || poll(watched, 2, 0) <= 0) return std::nullopt;
   constexpr short kEnd = POLLHUP | POLLERR;
   // A process's socket may end a moment before the process does: give it that.
-  if (pidfd_ && watched[0].revents == 0 && (watched[1].revents & kEnd)) poll(watched, 1, 20);
+  if (pidfd_ && watched[0].revents == 0 && (watched[1].revents & kEnd)) poll(watched, 1, 100);
   if (!pidfd_ || watched[0].revents != 0) {
     const std::string how = exitReason();
     return formatText("{} died{}{}", pidText(), how.empty() ? "" : ": ", how);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/fault_point.h"
 #include "base/log.h"
 #include "path/shm/fd_message.h"
 
@@ -113,6 +114,7 @@ Result ShmPath::sendControl(std::span<const TensorRef> refs, Deadline deadline, 
     announced_.push_back(*found);
     log::info(log::Subsystem::Path, "rank {}: segment {} of {} bytes announced to {} peers", rank(), ref.segment,
               (*found)->bytes, nRanks() - 1);
+    faultPoint("op.segment_told");
   }
   if (window_ && !windowAnnounced_) {
     windowAnnounced_ = true;
