@@ -121,6 +121,14 @@ Result Communicator::poison(Operation operation, Result result, const std::strin
 
 std::string Communicator::dump() const { return dumpOf(*exchange_, settings_); }
 
+std::optional<std::string> Communicator::lostPeer() {
+  for (int peer = 0; peer < nRanks_; ++peer) {
+    if (peer == rank_) continue;
+    if (const auto reason = path_->lost(peer)) return formatText("rank {} was lost: {}", peer, *reason);
+  }
+  return std::nullopt;
+}
+
 void Communicator::abort() {
   if (!path_) return;
   Cause cause{.result = static_cast<int32_t>(Result::Aborted), .rank = -1, .sequence = 0};

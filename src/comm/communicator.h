@@ -63,6 +63,9 @@ class Communicator {
   const Settings& settings() const { return settings_; }
   Exchange& exchange() { return *exchange_; }
 
+  /// "rank 2 was lost: ...", or nothing while all peers live.
+  std::optional<std::string> lostPeer();
+
   // --- from any thread at any time
   /// Ends all operations at all ranks with Aborted.
   void abort();

@@ -13,6 +13,7 @@
 #include "base/fault_point.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "comm/bootstrap/line.h"
 #include "comm/communicator.h"
 #include "comm/mesh.h"
 #include "path/self/self_path.h"
@@ -65,6 +66,7 @@ std::shared_ptr<Mapping> shareBoard(const Membership& membership, int rank, cons
     for (int peer = 1; peer < nRanks; ++peer)
       if (sendMessage(peers[static_cast<size_t>(peer)]->socket(), message, file.fd.get(), deadline) != Result::Success)
         raise(Result::RemoteLost, "rank {} left while the communicator was being made", peer);
+    faultPoint("init.board_shared");
     return mapBoard(file);
   }
   pollfd board{peers[0]->socket(), POLLIN, 0};
@@ -109,29 +111,53 @@ void requireOneHost(const Membership& membership) {
   }
 }
 
-/// The path to all other ranks, once every rank has its own; nullptr for one rank. A failure at any rank ends all.
+/// The rendezvous ended, and the communicator with it. When a rank's process had made the id, that one has ended, which
+/// shows within moments. `peerOf`: a rank as it is known here, or null.
+[[noreturn]] void raiseRootGone(const Error& error, int nRanks, const std::function<const ShmPeer*(int)>& peerOf) {
+  constexpr int kLooks = 50, kPauseUs = 2000;
+  for (int look = 0; look < kLooks; ++look, usleep(kPauseUs))
+    for (int rank = 0; rank < nRanks; ++rank) {
+      const ShmPeer* peer = peerOf(rank);
+      if (const auto how = peer ? peer->death() : std::nullopt)
+        raise(Result::RemoteLost, "rank {} was lost while the communicator was being made: {}", rank, *how);
+    }
+  throw Error(error.result(), error.what());
+}
+
+/// The path to all other ranks; nullptr for one rank. `peers`: those that are connected so far when it throws.
+std::unique_ptr<ShmPath> reachPeers(const Membership& membership, MeshListener& listener, int rank,
+                                    const Settings& settings, Deadline deadline,
+                                    std::vector<std::unique_ptr<ShmPeer>>& peers) {
+  listener.connect(membership, rank, deadline, peers);
+  faultPoint("init.connected");
+  if (peers.size() == 1) return nullptr;
+  auto board = shareBoard(membership, rank, settings, peers, deadline);
+  return std::make_unique<ShmPath>(std::move(board), rank, std::move(peers));
+}
+
+/// The same, once every rank has its own. A failure at any rank ends all.
 std::unique_ptr<Path> connectRanks(const Membership& membership, MeshListener& listener, int rank,
                                    const Settings& settings, Deadline deadline) {
-  const int nRanks = static_cast<int>(membership.ranks.size());
   std::vector<std::unique_ptr<ShmPeer>> peers;
-  std::unique_ptr<Path> path;
-  const auto giveUp = [&](Result result, const char* text) { membership.giveUp(Error(result, text)); };
+  std::unique_ptr<ShmPath> path;
   try {
-    peers = listener.connect(membership, rank, deadline);
-    faultPoint("init.connected");
-    if (nRanks > 1) {
-      auto board = shareBoard(membership, rank, settings, peers, deadline);
-      path = std::make_unique<ShmPath>(std::move(board), rank, std::move(peers));
+    try {
+      path = reachPeers(membership, listener, rank, settings, deadline, peers);
+    } catch (const Error& error) {
+      membership.giveUp(error);
+    } catch (const std::bad_alloc&) {
+      membership.giveUp({Result::OutOfMemory, "out of memory while the communicator was being made"});
+    } catch (const std::exception& error) {
+      membership.giveUp({Result::InternalError, error.what()});
     }
-  } catch (const Error& error) {
-    giveUp(error.result(), error.what());
-  } catch (const std::bad_alloc&) {
-    giveUp(Result::OutOfMemory, "out of memory while the communicator was being made");
-  } catch (const std::exception& error) {
-    giveUp(Result::InternalError, error.what());
+    membership.confirm();
+    return path;
+  } catch (const BrokenLine& error) {
+    raiseRootGone(error, static_cast<int>(membership.ranks.size()), [&](int peer) -> const ShmPeer* {
+      if (path) return path->peerOf(peer);
+      return static_cast<size_t>(peer) < peers.size() ? peers[static_cast<size_t>(peer)].get() : nullptr;
+    });
   }
-  membership.confirm();
-  return path;
 }
 
 }  // namespace
@@ -166,9 +192,13 @@ std::unique_ptr<Communicator> Communicator::regroup(const Regroup::Wish& wish, S
     const Regroup::Place place = regroup.next();
     if (place.rank < 0) return nullptr;
     try {
-      return create(place.id, place.nRanks, place.rank, settings, [&] { regroup.watch(); });
-    } catch (const Error&) {
-      if (!wish.toleratesLosses || !regroup.mayRetry()) throw;
+      auto made = create(place.id, place.nRanks, place.rank, settings, [&] { regroup.watch(place); });
+      if (regroup.confirm(place, [&] { return made->lostPeer(); })) return made;
+      raise(Result::RemoteLost, "{}: the new communicator did not come to be: {}", exchange_->identity().name,
+            made->lostPeer().value_or("a rank gave up; see its error"));
+    } catch (...) {
+      regroup.giveUp(place);
+      if (!regroup.mayRetry()) throw;
     }
   }
 }

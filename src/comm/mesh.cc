@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/fault_point.h"
 #include "base/text.h"
 
 namespace ulysses {
@@ -31,6 +32,9 @@ struct Address {
 // rank's greeting comes with its call.
 constexpr size_t kMostCallers = 64;
 constexpr int64_t kPatienceMs = 250;
+
+/// Of accept: this process or machine has no descriptor or memory left, and waiting does not help.
+bool isExhausted(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
 
 struct Greeting {
   int32_t rank;
@@ -87,7 +91,10 @@ std::unique_ptr<ShmPeer> MeshListener::call(const Membership& membership, int ow
           "the same user mapping)",
           peer.rank, peer.host, peer.pid, callee.uid, own, geteuid());
   const Greeting greeting{own, membership.meshToken};
-  if (send(socket.get(), &greeting, sizeof greeting, MSG_NOSIGNAL) != sizeof greeting) raiseErrno("greeting a rank");
+  if (send(socket.get(), &greeting, sizeof greeting, MSG_NOSIGNAL) != sizeof greeting)
+    raise(Result::RemoteLost,
+          "rank {} (host {}, pid {}) hung up: it failed or ended while the communicator was being made", peer.rank,
+          peer.host, peer.pid);
   return std::make_unique<ShmPeer>(peer.rank, callee.pid, std::move(socket), peer.pid);
 }
 
@@ -124,6 +131,7 @@ bool MeshListener::makeRoom() {
 void MeshListener::takeIn() {
   for (int i = 0; i < SOMAXCONN && callers_.size() < kMostCallers; ++i) {
     UniqueFd caller(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!caller && isExhausted(errno)) raiseErrno("accepting a rank's local socket");
     if (!caller) return;
     if (credentialsOf(caller.get()).uid == geteuid())
       callers_.push_back({std::move(caller), Deadline::inMs(kPatienceMs)});
@@ -154,8 +162,9 @@ std::string MeshListener::missingText(const std::vector<std::unique_ptr<ShmPeer>
   return text;
 }
 
-std::vector<std::unique_ptr<ShmPeer>> MeshListener::connect(const Membership& membership, int own, Deadline deadline) {
-  std::vector<std::unique_ptr<ShmPeer>> peers(membership.ranks.size());
+void MeshListener::connect(const Membership& membership, int own, Deadline deadline,
+                           std::vector<std::unique_ptr<ShmPeer>>& peers) {
+  peers.resize(membership.ranks.size());
   for (int rank = 0; rank < own; ++rank) peers[static_cast<size_t>(rank)] = call(membership, own, rank, deadline);
   for (int missing = static_cast<int>(std::ssize(peers)) - 1 - own; missing > 0; --missing) {
     auto peer = answer(membership, deadline);
@@ -166,8 +175,8 @@ std::vector<std::unique_ptr<ShmPeer>> MeshListener::connect(const Membership& me
       continue;
     }
     peers[place] = std::move(peer);
+    faultPoint("init.half_connected");
   }
-  return peers;
 }
 
 }  // namespace ulysses

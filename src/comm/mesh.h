@@ -21,7 +21,8 @@ class MeshListener {
   /// Connects every pair: this rank calls the lower ones and is called by the higher ones, both sides check the other's
   /// user and the token. Entry `own` is null. Strangers are hung up on: those of another user at once, silent ones when
   /// there are many. Throws Timeout, RemoteLost, SystemError.
-  std::vector<std::unique_ptr<ShmPeer>> connect(const Membership& membership, int own, Deadline deadline);
+  /// `peers` has those that are connected so far when it throws.
+  void connect(const Membership& membership, int own, Deadline deadline, std::vector<std::unique_ptr<ShmPeer>>& peers);
 
  private:
   std::unique_ptr<ShmPeer> call(const Membership& membership, int own, int rank, Deadline deadline);

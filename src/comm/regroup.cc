@@ -123,6 +123,7 @@ std::vector<Assignment> Regroup::decide() {
   if (const std::string loss = lossText(); !loss.empty() && !wish_.toleratesLosses)
     return refuse(Result::RemoteLost, loss + "; ulyssesCommShrink goes on without it");
   std::map<int, std::vector<std::pair<int, int>>> groups;  // color -> (key, old rank)
+  const auto lost = static_cast<int32_t>(countLost());     // one that goes meanwhile is found by its group
   for (int rank = 0; rank < nRanks_; ++rank) {
     if (isOut(rank)) continue;
     const Proposal proposal = path_.proposal(rank, sequence_).value();
@@ -138,6 +139,7 @@ std::vector<Assignment> Regroup::decide() {
       assignment.rank = static_cast<int32_t>(i);
       assignment.nRanks = static_cast<int32_t>(members.size());
       assignment.head = static_cast<int32_t>(members.front().second);
+      assignment.lost = lost;
     }
   }
   return assignments;
@@ -157,21 +159,29 @@ std::optional<Assignment> Regroup::assignmentBy(int by) {
   return assignments[static_cast<size_t>(rank_)];
 }
 
-/// Of the group that `head` heads; nothing when it was lost before it offered one. Whoever offers lives until all of
-/// the group have joined, since it joins too.
-std::optional<UniqueId> Regroup::awaitId(int head) {
-  if (head == rank_) {
+UniqueId Regroup::offerId() {
+  try {
     const UniqueId id = openRendezvous(kLoopback);
     path_.offer(std::bit_cast<IdBytes>(id), stamp_);
     faultPoint("regroup.offered");
     return id;
+  } catch (...) {
+    path_.giveUp(rank_, stamp_);
+    throw;
   }
+}
+
+/// Of the group that `head` heads; nothing when it was lost before it offered one. Whoever offers lives until all of
+/// the group have joined, since it joins too.
+std::optional<UniqueId> Regroup::awaitId(int head) {
+  if (head == rank_) return offerId();
   Waiter waiter;
   for (;;) {
     if (const auto id = path_.offered(head, stamp_)) return std::bit_cast<UniqueId>(*id);
     if (!idle(waiter, formatText("rank {} to open a rendezvous", head))) continue;
     // A leader that was lost may have been followed by one whose decision came while its own was read.
     if (const int by = leader(); by != rank_ && path_.decision(by, stamp_ + 1)) return std::nullopt;
+    if (path_.ballot(head, stamp_) == Ballot::State::Aborted) return std::nullopt;
     if (!isLost(head) || path_.offered(head, stamp_)) continue;
     if (!wish_.toleratesLosses) raise(Result::RemoteLost, "{}: {}", exchange_.identity().name, lossText());
     return std::nullopt;
@@ -185,30 +195,57 @@ Regroup::Place Regroup::next() {
     if (!assignment) continue;
     if (assignment->result != 0)
       raise(static_cast<Result>(assignment->result), "{}: {}", exchange_.identity().name, textFrom(assignment->text));
-    known_ = countLost();
+    known_ = assignment->lost;
     log::info({log::Subsystem::Init, exchange_.identity().whoText()},
               "split or shrink {}: decided by rank {}, {} ranks lost: {}", sequence_, by, known_,
               assignment->rank < 0 ? "in no new communicator"
                                    : formatText("rank {} of {}, rendezvous by rank {}", assignment->rank,
                                                 assignment->nRanks, assignment->head));
     if (assignment->rank < 0) return {};
-    if (const auto id = awaitId(assignment->head)) return {assignment->rank, assignment->nRanks, *id};
+    if (const auto id = awaitId(assignment->head)) return {assignment->rank, assignment->nRanks, assignment->head, *id};
+    if (path_.giveUp(assignment->head, stamp_); !mayRetry())
+      raise(Result::RemoteLost, "{}: rank {} opened no rendezvous; see its error", exchange_.identity().name,
+            assignment->head);
   }
 }
 
 std::ptrdiff_t Regroup::countLost() {
-  for (int rank = 0; rank < nRanks_; ++rank) isLost(rank);
-  return std::ranges::count_if(lost_, [](const std::string& reason) { return !reason.empty(); });
+  std::ptrdiff_t count = 0;
+  for (int rank = 0; rank < nRanks_; ++rank) count += !isExcluded(rank) && isLost(rank);
+  return count;
 }
 
-void Regroup::watch() {
-  if (wish_.toleratesLosses && countLost() != known_) raise(Result::RemoteLost, "{}", lossText());
+void Regroup::watch(const Place& place) {
+  if (wish_.toleratesLosses && countLost() > known_) raise(Result::RemoteLost, "{}", lossText());
+  if (path_.ballot(place.head, stamp_) == Ballot::State::Aborted)
+    raise(Result::RemoteLost, "{}: another rank could not join the new communicator; see its error",
+          exchange_.identity().name);
+}
+
+bool Regroup::confirm(const Place& place, const std::function<std::optional<std::string>()>& lost) {
+  faultPoint("regroup.joined");
+  Ballot::State state = path_.confirm(place.head, stamp_, place.nRanks);
+  faultPoint("regroup.confirmed");
+  Waiter waiter;
+  for (; state == Ballot::State::Open; state = path_.ballot(place.head, stamp_)) {
+    const Waiter::Next next = waiter.idle();
+    if (next == Waiter::Next::Again) continue;
+    path_.service();
+    if (deadline_.passed() && path_.giveUp(place.head, stamp_) == Ballot::State::Aborted)
+      raise(Result::Timeout,
+            "{}: deadline passed, waiting for all ranks to join the new communicator; raise "
+            "init_timeout_ms (ULYSSES_INIT_TIMEOUT_MS)",
+            exchange_.identity().name);
+    if (lost()) path_.giveUp(place.head, stamp_);
+    if (next == Waiter::Next::CheckPeersAndSleep) path_.sleep();
+  }
+  return state == Ballot::State::Committed;
 }
 
 bool Regroup::mayRetry() {
   // A dead member's connection breaks a moment before its end shows.
-  for (int i = 0; i < 50 && countLost() == known_; ++i) usleep(2000);
-  return countLost() != known_ && !deadline_.passed();
+  for (int i = 0; i < 500 && wish_.toleratesLosses && countLost() <= known_; ++i) usleep(2000);
+  return wish_.toleratesLosses && countLost() > known_ && !deadline_.passed();
 }
 
 }  // namespace ulysses

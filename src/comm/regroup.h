@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ class Regroup {
   };
   struct Place {
     int rank = -1, nRanks = 0;  // rank -1: in no group
+    int head = -1;              // old rank of the group's first member
     UniqueId id;
   };
 
@@ -31,9 +33,15 @@ class Regroup {
 
   /// This rank's place by the next decision. Throws Timeout naming who did not call, RemoteLost, Mismatch.
   Place next();
-  /// While joining: throws RemoteLost when a rank was lost since next(), so that nobody waits for it.
-  void watch();
-  /// After joining failed: whether a rank was lost meanwhile, so that next() will give another place.
+  /// While joining: throws RemoteLost when a rank was lost since next(), or another member gave up, so that nobody
+  /// waits for it.
+  void watch(const Place& place);
+  /// After joining: whether all members have. When false, none of them has the communicator. `lost` says which of the
+  /// new ones was lost, or nothing. Throws Timeout.
+  bool confirm(const Place& place, const std::function<std::optional<std::string>()>& lost);
+  /// After joining failed here: tells the others, so that none of them has it either.
+  void giveUp(const Place& place) { path_.giveUp(place.head, stamp_); }
+  /// Then: whether a rank was lost meanwhile, so that next() will give another place.
   bool mayRetry();
 
  private:
@@ -47,6 +55,7 @@ class Regroup {
   void awaitProposals();
   std::optional<Assignment> awaitDecision(int from);
   std::optional<UniqueId> awaitId(int head);
+  UniqueId offerId();
   std::optional<Assignment> assignmentBy(int by);
   std::vector<Assignment> decide();
   std::vector<Assignment> refuse(Result result, const std::string& text) const;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/mapping.h"
+#include "path/ballot.h"
 #include "path/path.h"
 
 namespace ulysses {
@@ -57,12 +58,16 @@ class Board {
     IdBytes id;
   };
   struct alignas(64) Verdict {
+    std::atomic<uint64_t> begun, written;  // stamps: equal when the assignment is whole
     Assignment assignment;
   };
   Wish& wish(int rank) const noexcept;
   /// The rank's in the decision that was published last.
   Verdict& verdict(int rank) const noexcept;
   std::atomic<uint64_t>& decided(int leader) const noexcept { return line(leader * kPerRank + kDecided).value; }
+
+  /// Of the group that this rank heads.
+  Ballot ballot(int head) const noexcept { return Ballot(line(head * kPerRank + kBallot).value); }
 
   std::atomic<uint64_t>& finished(int rank) const noexcept { return line(rank * kPerRank + kFinished).value; }
   /// Chunks that went from one rank to another, and how many of them were read.
@@ -89,8 +94,8 @@ class Board {
   };
   Header& header() const noexcept { return *reinterpret_cast<Header*>(data_); }
   static constexpr size_t kLineBytes = 64;
-  // Lines: per rank completion, departed, doorbell, decided; per pair sent, taken.
-  enum PerRank { kFinished, kDeparted, kDoorbell, kDecided, kPerRank };
+  // Lines: per rank completion, departed, doorbell, decided, ballot; per pair sent, taken.
+  enum PerRank { kFinished, kDeparted, kDoorbell, kDecided, kBallot, kPerRank };
   static int64_t lineCount(int nRanks);
   Line& line(int64_t index) const noexcept {
     return *reinterpret_cast<Line*>(lines_ + static_cast<size_t>(index) * kLineBytes);

@@ -55,7 +55,13 @@ std::optional<Proposal> BoardPath::proposal(int peer, uint64_t sequence) const n
 }
 
 void BoardPath::decide(std::span<const Assignment> byRank, uint64_t stamp) noexcept {
-  for (size_t rank = 0; rank < byRank.size(); ++rank) board_.verdict(static_cast<int>(rank)).assignment = byRank[rank];
+  for (size_t rank = 0; rank < byRank.size(); ++rank) {
+    Board::Verdict& verdict = board_.verdict(static_cast<int>(rank));
+    verdict.begun.store(stamp, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);  // no byte of the assignment before the mark
+    verdict.assignment = byRank[rank];
+    verdict.written.store(stamp, std::memory_order_release);
+  }
   board_.decided(rank_).store(stamp, std::memory_order_release);
   board_.ring();
 }
@@ -63,7 +69,25 @@ void BoardPath::decide(std::span<const Assignment> byRank, uint64_t stamp) noexc
 std::optional<std::pair<Assignment, uint64_t>> BoardPath::decision(int leader, uint64_t stamp) const noexcept {
   const uint64_t decided = board_.decided(leader).load(std::memory_order_acquire);
   if (decided < stamp) return std::nullopt;
-  return std::pair(board_.verdict(rank_).assignment, decided);
+  const Board::Verdict& verdict = board_.verdict(rank_);
+  // A leader that was lost may be followed by one that writes over its decision while it is read here.
+  if (verdict.written.load(std::memory_order_acquire) != decided) return std::nullopt;
+  const Assignment assignment = verdict.assignment;
+  std::atomic_thread_fence(std::memory_order_acquire);
+  if (verdict.begun.load(std::memory_order_relaxed) != decided) return std::nullopt;
+  return std::pair(assignment, decided);
+}
+
+Ballot::State BoardPath::confirm(int head, uint64_t stamp, int members) noexcept {
+  const Ballot::State state = board_.ballot(head).confirm(stamp, members);
+  board_.ring();
+  return state;
+}
+
+Ballot::State BoardPath::giveUp(int head, uint64_t stamp) noexcept {
+  const Ballot::State state = board_.ballot(head).giveUp(stamp);
+  board_.ring();
+  return state;
 }
 
 void BoardPath::offer(const IdBytes& id, uint64_t stamp) noexcept {

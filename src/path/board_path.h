@@ -47,6 +47,9 @@ class BoardPath : public Path {
 
   void offer(const IdBytes& id, uint64_t stamp) noexcept override;
   std::optional<IdBytes> offered(int head, uint64_t stamp) const noexcept override;
+  Ballot::State confirm(int head, uint64_t stamp, int members) noexcept override;
+  Ballot::State giveUp(int head, uint64_t stamp) noexcept override;
+  Ballot::State ballot(int head, uint64_t stamp) const noexcept override { return board_.ballot(head).look(stamp); }
 
   void sleep() noexcept override { board_.sleep(rank_, 2'000'000); }
   bool isRevoked() const noexcept override { return board_.isRevoked(); }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "path/ballot.h"
 #include "path/record.h"
 #include "plan/extent.h"
 
@@ -75,6 +76,11 @@ class Path {
   /// The unique id for the group that this rank heads by the decision with that stamp.
   virtual void offer(const IdBytes& id, uint64_t stamp) noexcept = 0;
   virtual std::optional<IdBytes> offered(int head, uint64_t stamp) const noexcept = 0;
+
+  /// Whether the group that `head` heads by that decision came to be, see Ballot.
+  virtual Ballot::State confirm(int head, uint64_t stamp, int members) noexcept = 0;
+  virtual Ballot::State giveUp(int head, uint64_t stamp) noexcept = 0;
+  virtual Ballot::State ballot(int head, uint64_t stamp) const noexcept = 0;
 
   // --- bytes
   /// Whether a tensor at `ref` can be read in place between this rank and the peer; same answer at both ends.

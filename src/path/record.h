@@ -62,7 +62,8 @@ struct Assignment {
   int32_t result = 0;             // a Result; not 0: no communicator, for the reason in `text`
   int32_t rank = -1, nRanks = 0;  // in the new communicator; rank -1: in none
   int32_t head = -1;              // the old rank of its first member, which offers the unique id
-  char text[240] = {};
+  int32_t lost = 0;               // how many ranks the leader knew to be lost
+  char text[236] = {};
 };
 
 /// A unique id, as bytes.

@@ -68,8 +68,8 @@ class Mesh {
         membership.ranks = infos_;
         membership.meshToken = token;
         try {
-          const auto peers =
-              listeners_[static_cast<std::size_t>(rank)].connect(membership, rank, Deadline::inMs(10'000));
+          std::vector<std::unique_ptr<ShmPeer>> peers;
+          listeners_[static_cast<std::size_t>(rank)].connect(membership, rank, Deadline::inMs(10'000), peers);
           for (int peer = 0; peer < kRanks; ++peer)
             EXPECT_EQ(peers[static_cast<std::size_t>(peer)] != nullptr, peer != rank);
         } catch (const Error& error) {
@@ -188,7 +188,8 @@ TEST(NetMesh, AFullQueueEndsAtTheDeadline) {
   copyText(membership.ranks[0].meshName, stopped.name());
   const std::int64_t start = nowNs();
   try {
-    (void)own.connect(membership, 1, Deadline::inMs(300));
+    std::vector<std::unique_ptr<ShmPeer>> peers;
+    own.connect(membership, 1, Deadline::inMs(300), peers);
     FAIL() << "connected to nobody";
   } catch (const Error& error) {
     const std::string text = error.what();
@@ -203,7 +204,8 @@ TEST(NetMesh, ARankThatDoesNotComeIsNamed) {
   Membership membership;
   membership.ranks = {infoOf(0, 3), infoOf(1, 3), infoOf(2, 3)};
   try {
-    (void)own.connect(membership, 0, Deadline::inMs(200));
+    std::vector<std::unique_ptr<ShmPeer>> peers;
+    own.connect(membership, 0, Deadline::inMs(200), peers);
     FAIL() << "connected to nobody";
   } catch (const Error& error) {
     const std::string text = error.what();

@@ -50,7 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::memcpy(good.data() + 4, membership.meshToken.data(), membership.meshToken.size());
   const UniqueFd rank = callAndSay(listener.name(), good);
   try {
-    const auto peers = listener.connect(membership, 0, Deadline::inMs(5000));
+    std::vector<std::unique_ptr<ShmPeer>> peers;
+    listener.connect(membership, 0, Deadline::inMs(5000), peers);
     if (peers.size() != 2 || peers[0] || !peers[1] || peers[1]->rank() != 1) std::abort();
   } catch (const Error& error) {
     std::fprintf(stderr, "the rank was kept out: %s\n", error.what());

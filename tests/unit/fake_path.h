@@ -35,6 +35,9 @@ class FakePath final : public Path {
   }
   void offer(const IdBytes&, std::uint64_t) noexcept override {}
   std::optional<IdBytes> offered(int, std::uint64_t) const noexcept override { return std::nullopt; }
+  Ballot::State confirm(int, std::uint64_t, int) noexcept override { return Ballot::State::Open; }
+  Ballot::State giveUp(int, std::uint64_t) noexcept override { return Ballot::State::Open; }
+  Ballot::State ballot(int, std::uint64_t) const noexcept override { return Ballot::State::Open; }
   void finish(std::uint64_t) noexcept override {}
   bool finished(int, std::uint64_t) const noexcept override { return true; }
   bool mappable(int, const TensorRef&) const noexcept override { return true; }

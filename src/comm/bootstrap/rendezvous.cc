@@ -135,6 +135,7 @@ void Membership::giveUp(const Error& own) const {
     while (!line_->isReadable() && !deadline.passed()) usleep(1000);
     if (line_->isReadable()) hearVerdict(*line_);
   } catch (const BrokenLine&) {  // nobody is left to tell
+    throw BrokenLine(own.result(), own.what());
   } catch (const Error& verdict) {
     if (!std::string_view(verdict.what()).ends_with(own.what())) throw;
   }

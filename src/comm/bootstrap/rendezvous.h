@@ -75,7 +75,8 @@ class Membership {
   void watch() const;
   /// This rank is connected to all others: returns when every rank is, else throws the verdict.
   void confirm() const;
-  /// This rank failed: tells the others, and throws what ends all of them, or its own error when that is it.
+  /// This rank failed: tells the others, and throws what ends all of them, or its own error when that is it;
+  /// as BrokenLine when the rendezvous has ended.
   [[noreturn]] void giveUp(const Error& own) const;
 
  private:

@@ -4,15 +4,18 @@
 // The serving side of the rendezvous: one thread, all connections at once, so that one slow or foreign connection holds
 // up nobody.
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
 
 #include "base/check.h"
+#include "base/fault_point.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "comm/bootstrap/guest.h"
@@ -113,10 +116,22 @@ class Root {
 
   void accept(const UniqueFd& listener) {
     UniqueFd socket(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!socket) return;
+    if (!socket) return cannotAccept(errno);
+    acceptFailures_ = 0;
     sendAtOnce(socket.get());
     connections_.push_back(
         {std::move(socket), Deadline::inMs(kHandshakeMs), Deadline::inMs(kPatienceMs), Guest(id_, freshNonce())});
+  }
+
+  /// No descriptor or memory is left: it may be for a moment. If it stays so, all that have come are told.
+  void cannotAccept(int error) {
+    constexpr int kTries = 100;
+    if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM) return;
+    usleep(10'000);
+    if (++acceptFailures_ < kTries || joined_ == 0 || failed_) return;
+    fail(Result::SystemError, formatText("the rendezvous cannot accept ranks: {} (errno {}); raise the limit on open "
+                                         "files (ulimit -n) of the process that called ulyssesGetUniqueId",
+                                         std::strerror(error), error));
   }
 
   void receive(Connection& c) {
@@ -186,6 +201,7 @@ class Root {
   }
 
   void join(Connection& c) {
+    faultPoint("root.rank_joined");
     c.joined = true;
     ++joined_;
     const RankInfo& info = c.guest.info();
@@ -270,7 +286,10 @@ class Root {
     welcome_.nRanks = joined_;
     welcome_.infoBytes = sizeof(RankInfo);
     welcome_.meshNonce = freshNonce();
-    for (const Connection& c : connections_) answer(c, std::as_bytes(std::span(table)));
+    for (const Connection& c : connections_) {
+      answer(c, std::as_bytes(std::span(table)));
+      faultPoint("root.answered");
+    }
     welcomed_ = true;
     std::erase_if(connections_, [](const Connection& c) { return !c.joined; });
     for (Connection& c : connections_) c.report = std::make_unique<Report>();
@@ -286,8 +305,23 @@ class Root {
       if (!c.socket) continue;
       verdict.proof = c.guest.session().verdictProof(verdict);
       sendAll(c.socket.get(), bytesOf(verdict));
+      shutdown(c.socket.get(), SHUT_WR);
     }
+    awaitEnds();
     finished_ = true;
+  }
+
+  /// A socket that is closed with something unread takes back what was sent last: each rank has until it hangs up.
+  void awaitEnds() {
+    constexpr int64_t kMostMs = 1000;
+    const Deadline deadline = Deadline::inMs(kMostMs);
+    for (const Connection& c : connections_) {
+      std::byte ignored[256];
+      pollfd entry{c.socket.get(), POLLIN, 0};
+      while (c.socket && poll(&entry, 1, deadline.leftMs(kMostMs)) > 0 &&
+             recv(c.socket.get(), ignored, sizeof ignored, MSG_DONTWAIT) > 0) {
+      }
+    }
   }
 
   /// All ranks are told, those too that have not come yet: this goes on until as many came as there are, or the
@@ -324,7 +358,7 @@ class Root {
   std::vector<Connection> connections_;
   std::vector<pollfd> polls_;
   Welcome welcome_;  // but for its proof
-  int joined_ = 0, nRanks_ = 0, ready_ = 0, otherSecrets_ = 0;
+  int joined_ = 0, nRanks_ = 0, ready_ = 0, otherSecrets_ = 0, acceptFailures_ = 0;
   std::optional<Error> consequence_;
   Deadline consequenceDue_;
   bool welcomed_ = false, failed_ = false, finished_ = false, deadlineSet_ = false;

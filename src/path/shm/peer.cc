@@ -73,17 +73,24 @@ std::string ShmPeer::pidText() const {
   return pid_ == ownPid_ ? formatText("pid {}", pid_) : formatText("pid {} ({} in its PID namespace)", pid_, ownPid_);
 }
 
-std::optional<std::string> ShmPeer::end() const {
+std::optional<std::string> ShmPeer::death() const {
+  if (sameProcess_) return std::nullopt;
   // A pidfd is readable when the process has ended; a socket also by a control message, so there only its end counts.
-  pollfd watched[2] = {{pidfd_ ? pidfd_.get() : -1, POLLIN, 0}, {socket_.get(), 0, 0}};
-  if (sameProcess_ || poll(watched, 2, 0) <= 0) return std::nullopt;
-  constexpr short kEnd = POLLHUP | POLLERR;
+  pollfd watched{pidfd_ ? pidfd_.get() : socket_.get(), static_cast<short>(pidfd_ ? POLLIN : 0), 0};
+  if (poll(&watched, 1, 0) <= 0) return std::nullopt;
+  const std::string how = exitReason();
+  return formatText("{} died{}{}", pidText(), how.empty() ? "" : ": ", how);
+}
+
+std::optional<std::string> ShmPeer::end() const {
+  if (auto how = death()) return how;
+  pollfd watched{socket_.get(), 0, 0};
+  if (sameProcess_ || poll(&watched, 1, 0) <= 0) return std::nullopt;
   // A process's socket may end a moment before the process does: give it that.
-  if (pidfd_ && watched[0].revents == 0 && (watched[1].revents & kEnd)) poll(watched, 1, 100);
-  if (!pidfd_ || watched[0].revents != 0) {
-    const std::string how = exitReason();
-    return formatText("{} died{}{}", pidText(), how.empty() ? "" : ": ", how);
-  }
+  constexpr int kMomentMs = 100;
+  pollfd process{pidfd_.get(), POLLIN, 0};
+  poll(&process, 1, kMomentMs);
+  if (auto how = death()) return how;
   return formatText("{} lives, and closed its connection", pidText());
 }
 

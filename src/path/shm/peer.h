@@ -29,7 +29,9 @@ class ShmPeer {
   std::string pidText() const;
   int socket() const noexcept { return socket_.get(); }
   bool sameProcess() const noexcept { return sameProcess_; }
-  /// How it ended, or nothing while it lives and keeps its end of the socket.
+  /// How its process ended, or nothing while it lives.
+  std::optional<std::string> death() const;
+  /// The same, or that it has closed its end of the socket.
   std::optional<std::string> end() const;
   /// The process's state by /proc where that shows it: "stopped by a signal", "alive but silent", "gone".
   std::string state() const;

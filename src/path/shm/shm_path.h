@@ -19,6 +19,8 @@ class ShmPath final : public BoardPath {
   ShmPath(std::shared_ptr<Mapping> boardMemory, int rank, std::vector<std::unique_ptr<ShmPeer>> peers);
   ~ShmPath() override;
 
+  const ShmPeer* peerOf(int rank) const noexcept { return peers_[static_cast<size_t>(rank)].get(); }
+
   std::string_view name() const noexcept override { return "shm"; }
   std::string reasonFor(int peer) const override;
 
