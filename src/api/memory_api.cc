@@ -44,7 +44,9 @@ ulyssesResult_t ulyssesMemAlloc(void** pointer, size_t bytes) {
 ulyssesResult_t ulyssesMemFree(void* pointer) {
   return guard([&] {
     require(pointer == nullptr || SegmentRegistry::instance().release(pointer, true),
-            "pointer {} is not the start of memory from ulyssesMemAlloc, or was freed before", address(pointer));
+            "pointer {} is not the start of memory from ulyssesMemAlloc, was freed before, or is of the process that "
+            "this one was forked off",
+            address(pointer));
     return Result::Success;
   });
 }

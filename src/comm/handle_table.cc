@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comm/handle_table.h"
 
+#include <pthread.h>
+
 #include "base/check.h"
 #include "base/log.h"
 
@@ -10,6 +12,25 @@ namespace ulysses {
 HandleTable& HandleTable::instance() {
   static HandleTable* table = new HandleTable;  // never destroyed: threads may outlive static destruction
   return *table;
+}
+
+/// A forked child has the parent's communicators, but no thread, socket or place of its own in them: to it their
+/// handles are stale. So a look-up costs nothing for it. The lock is held over the fork, lest the child finds it taken
+/// for ever.
+HandleTable::HandleTable() {
+  pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                 [] {
+                   instance().forgetAll();
+                   instance().mutex_.unlock();
+                 });
+}
+
+/// The communicators stay: destroying one would tell its peers that this rank has left.
+void HandleTable::forgetAll() {
+  for (size_t index = 0; index < used_; ++index) {
+    Slot& slot = chunks_[index / kChunk].load()[index % kChunk];
+    if (const uint64_t generation = slot.generation.load(); generation % 2 == 1) slot.generation.store(generation + 1);
+  }
 }
 
 HandleTable::Slot* HandleTable::slotOf(uint64_t handle) {

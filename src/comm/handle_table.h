@@ -53,6 +53,9 @@ class HandleTable {
   };
   Slot* slotOf(uint64_t handle);
 
+  HandleTable();
+  void forgetAll();
+
   std::atomic<Slot*> chunks_[kChunks] = {};
   std::mutex mutex_;  // of adding and removing
   std::vector<size_t> free_;

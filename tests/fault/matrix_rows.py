@@ -20,8 +20,8 @@ class Row:
     not_run: str = ""  # why this row cannot be run here
 
 
-AWAITED = ("fault_net_bootstrap", "fault_namespaces", "fault_verify", "fault_points", "fault_exits", "fault_init_death",
-           "fault_shrink_death", "fault_fork", "fault_leaving", "fault_limits", "fault_nth_failure", "fault_soak", "fault_bare_system",
+AWAITED = ("fault_net_bootstrap", "fault_namespaces", "fault_verify",
+           "fault_leaving", "fault_limits", "fault_nth_failure", "fault_soak", "fault_bare_system",
            "fault_wrap", "fault_stragglers")
 _GPU = "needs a GPU; device tensors are not built yet"
 _NET = "fault_net_bootstrap:*"

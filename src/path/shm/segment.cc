@@ -3,6 +3,7 @@
 #include "path/shm/segment.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -47,6 +48,18 @@ bool isMappingOf(const void* pointer, size_t bytes, const struct stat& file, int
 }
 
 }  // namespace
+
+/// A forked child sees the parent's memory but must not free it under the parent: it keeps the mappings and forgets
+/// them. (What it forgets is leaked: the parent's shared pointers in it are never released.)
+SegmentRegistry::SegmentRegistry() {
+  pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                 [] {
+                   new std::map(std::move(instance().byBase_));
+                   instance().byBase_.clear();
+                   instance().epoch_.fetch_add(1);
+                   instance().mutex_.unlock();
+                 });
+}
 
 SegmentRegistry& SegmentRegistry::instance() {
   // Never destroyed: communicators of other threads may still use it while the process exits.

@@ -44,6 +44,7 @@ class SegmentRegistry {
   std::vector<std::shared_ptr<Segment>> snapshot();
 
  private:
+  SegmentRegistry();
   std::shared_ptr<Segment> add(std::shared_ptr<Segment> segment);
 
   std::mutex mutex_;
