@@ -66,6 +66,20 @@ def test_a_peer_hears_of_an_invalid_call(team):
     team(2).run(check_remote)
 
 
+def check_one_rank_is_wrong(rank, ranks):
+    """Found by the package: the other rank must not wait for the deadline."""
+    good = torch.ones(1, 4, 4, 16)
+    start = time.monotonic()
+    with pytest.raises(ulysses.InvalidArgumentError if rank == 0 else ulysses.RemoteInvalidError):
+        ulysses.scatter_heads(good.transpose(2, 3) if rank == 0 else good)
+    assert time.monotonic() - start < 10
+    assert ulysses.scatter_heads(good).sum() == 8 * 2 * 16, "and it goes on"
+
+
+def test_a_peer_hears_of_a_mistake_that_the_package_finds(team):
+    team(2).run(check_one_rank_is_wrong)
+
+
 def check_lost(rank, ranks):
     group = dist.new_group([0, 1])
     comm = ulysses.Communicator.from_group(group, timeout_ms=20_000)

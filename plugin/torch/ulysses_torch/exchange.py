@@ -10,7 +10,7 @@ import torch
 
 from . import memory
 from .communicator import Communicator
-from .errors import InvalidArgumentError
+from .errors import InvalidArgumentError, UlyssesError
 from .geometry import Geometry, split_of, struct_of
 from .library import KIND_KV, KIND_QUERY, LAYOUT_STRIDED, MAX_TENSORS, TENSOR_SUM, Strides, TensorStruct, check, lib
 
@@ -122,13 +122,18 @@ def run(call: Call, tensors: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ..
     """All tensors in one exchange; blocks until it is complete. Outputs are new tensors."""
     if not 1 <= len(tensors) <= MAX_TENSORS:
         raise InvalidArgumentError(f"{len(tensors)} tensors: want 1 to {MAX_TENSORS}")
-    for index, tensor in enumerate(tensors):
-        _require_input(call, index, tensor)
+    function = lib.ulyssesScatterHeads if call.scatters else lib.ulyssesGatherHeads
+    try:
+        for index, tensor in enumerate(tensors):
+            _require_input(call, index, tensor)
+    except UlyssesError:
+        # The peers wait for this rank's call: one that the library refuses tells them at once (headDim is 0 here).
+        function(struct_of(call.geometry), TensorStruct(), 1, call.comm.handle, None)
+        raise
     memory.prepare(call.comm.handle, tensors)
     outputs = tuple(_output_for(call, item, tensor) for item, tensor in zip(call.items, tensors))
     described = (TensorStruct * len(tensors))(
         *(_describe(call, *parts) for parts in zip(call.items, tensors, outputs))
     )
-    function = lib.ulyssesScatterHeads if call.scatters else lib.ulyssesGatherHeads
     check(function(struct_of(call.geometry), described, len(tensors), call.comm.handle, None))
     return outputs
