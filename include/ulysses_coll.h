@@ -355,6 +355,59 @@ ULYSSES_API ulyssesResult_t ulyssesExplain(ulyssesOp_t op, const ulyssesGeometry
                                            const ulyssesTensor_t* tensors, int nTensors, int nRanks, int rank,
                                            int64_t* bytesReceived, char* text, size_t textBytes);
 
+// ---- predicted cost, on a cluster that is described: no hardware, no communicator
+
+typedef enum {
+  ulyssesLinkSelf = 0,
+  ulyssesLinkProcess = 1,       // ranks that are threads of one process
+  ulyssesLinkShmSameNuma = 2,   // processes of one host, on one NUMA node
+  ulyssesLinkShmOtherNuma = 3,  // on different NUMA nodes
+  ulyssesLinkNetwork = 4
+} ulyssesLink_t;
+#define ULYSSES_LINKS 5
+
+typedef struct {
+  double latencySeconds;  // of each message
+  double secondsPerByte;
+} ulyssesLinkCost_t;
+
+#define ULYSSES_CLUSTER_MAGIC 0x756c7973u
+#define ULYSSES_CLUSTER_VERSION 1u
+
+// A cluster of equal hosts; ranks are dealt to hosts, and within a host to its NUMA nodes, in blocks. Start from
+// ULYSSES_CLUSTER_INITIALIZER. A rate of 0 sets no bound.
+typedef struct {
+  size_t size;                                                 // sizeof(ulyssesCluster_t)
+  uint32_t magic;                                              // ULYSSES_CLUSTER_MAGIC
+  uint32_t version;                                            // ULYSSES_CLUSTER_VERSION
+  int32_t hosts, ranksPerHost, numaNodesPerHost, nicsPerHost;  // at least 1 each
+  ulyssesLinkCost_t links[ULYSSES_LINKS];                      // by ulyssesLink_t
+  double nicBytesPerSecond;                                    // of one NIC, each way
+  double memoryBytesPerSecond;                                 // of all copies inside one host together
+  double packSecondsPerByte;                                   // a rank's work at either end of a network transfer
+  int64_t reserved[6];                                         // 0
+} ulyssesCluster_t;
+
+#define ULYSSES_CLUSTER_INITIALIZER                                                                                \
+  {                                                                                                                \
+    sizeof(ulyssesCluster_t), ULYSSES_CLUSTER_MAGIC, ULYSSES_CLUSTER_VERSION, 1, 1, 1, 1, {{0, 0}}, 0, 0, 0, { 0 } \
+  }
+
+typedef struct {
+  double seconds;
+  int64_t bytes[ULYSSES_LINKS], messages[ULYSSES_LINKS];  // of all ranks together
+  int64_t mostNetworkMessages;                            // that one rank sends
+} ulyssesPrice_t;
+
+// What one exchange of these tensors would take on the cluster (hosts x ranksPerHost ranks): flat, every rank with
+// every other; and by two levels, where a KV head that ranks of one host share crosses the network once. A model, not a
+// measurement: docs/algorithms.md. It does not say what this library can run: today that is one host. Either price may
+// be NULL. Pure. Errors: InvalidArgument (names the field, its value and what would work).
+ULYSSES_API ulyssesResult_t ulyssesPredict(ulyssesOp_t op, const ulyssesGeometry_t* geometry,
+                                           const ulyssesTensor_t* tensors, int nTensors,
+                                           const ulyssesCluster_t* cluster, ulyssesPrice_t* flat,
+                                           ulyssesPrice_t* twoLevel);
+
 // ---------------------------------------------------------------------------------------------- collectives
 
 // Exchange 1..ULYSSES_MAX_TENSORS tensors at once: one synchronisation for all. KV tensors with kvHeads < nRanks are

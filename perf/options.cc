@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "check_options.h"
+#include "cluster.h"
 #include "parse.h"
 #include "shared.h"
 
@@ -43,6 +44,7 @@ class Parser {
   void describeOutput(CLI::App& app);
   void finishComparison();
   void finishSweep();
+  void finishCluster();
 
   Options& options_;
   bool sequenceGiven_ = false;
@@ -110,6 +112,8 @@ void Parser::describeComparison(CLI::App& app) {
 void Parser::describeOutput(CLI::App& app) {
   app.add_flag("--explain", options_.explain, "print the plan (what goes where) instead of running it");
   addInteger(app, "--explain-rank", options_.explainRank, 0, kMaxRanks - 1, "the plan of this rank only");
+  app.add_option("--simulate", options_.simulateFile,
+                 "predict the exchange on the cluster that this JSON file describes; runs nothing");
   app.add_option("--json", options_.jsonFile, "write results to this file as JSON");
   app.add_option("--csv", options_.csvFile, "write results to this file as CSV");
   app.add_flag("--peer-lines", options_.peerLines, "print RESULT lines as the programs of peers/ do, no table");
@@ -140,6 +144,16 @@ void Parser::finishSweep() {
   if (options_.maxBytes < options_.minBytes) {
     throw InputError(fmt::format("-e {}: less than -b {}; exchange them", maxBytes_, minBytes_));
   }
+}
+
+void Parser::finishCluster() {
+  if (options_.simulateFile.empty()) return;
+  if (ranks_ > 0) throw InputError("--ranks: with --simulate the file says how many there are; leave it out");
+  if (options_.explain) throw InputError("--explain: shows the plan of local ranks; leave it or --simulate out");
+  if (!compare_.empty()) throw InputError("--compare: --simulate runs nothing to compare with; leave one of them out");
+  if (!options_.csvFile.empty()) throw InputError("--csv: --simulate writes JSON only; use --json");
+  options_.cluster = readCluster("--simulate", options_.simulateFile);
+  options_.ranks = options_.cluster.hosts * options_.cluster.ranksPerHost;
 }
 
 void Parser::finish() {
@@ -181,6 +195,7 @@ void Parser::finish() {
   if (options_.peerName.empty()) options_.peerName = std::string("ulysses-") + memoryName(options_.memory);
   finishComparison();
   finishSweep();
+  finishCluster();
 }
 
 }  // namespace

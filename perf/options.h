@@ -39,7 +39,9 @@ struct Options {
   bool compareFloor = false, comparePermute = false, compareMpi = false, compareStrict = false;
   FloorKernel floorKernel = FloorKernel::kByBytes;
   bool explain = false;
-  int explainRank = -1;  // -1: every rank
+  int explainRank = -1;                                    // -1: every rank
+  std::string simulateFile;                                // empty: run here
+  ulyssesCluster_t cluster = ULYSSES_CLUSTER_INITIALIZER;  // what it describes
   std::string jsonFile, csvFile;
   int64_t timeoutMs = 0;  // 0: the library's default
   int watchdogS = 300;
