@@ -1,0 +1,183 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "topo/machine.h"
+
+#include <hwloc.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "base/check.h"
+#include "topo/host.h"
+
+namespace ulysses {
+namespace {
+
+struct TopologyDeleter {
+  void operator()(hwloc_topology* topology) const { hwloc_topology_destroy(topology); }
+};
+using Topology = std::unique_ptr<hwloc_topology, TopologyDeleter>;
+
+Topology makeTopology() {
+  hwloc_topology_t raw = nullptr;
+  if (hwloc_topology_init(&raw) != 0) raise(Result::SystemError, "hwloc_topology_init failed");
+  Topology topology(raw);
+  hwloc_topology_set_io_types_filter(raw, HWLOC_TYPE_FILTER_KEEP_ALL);
+  return topology;
+}
+
+/// The NUMA node of a core or a device; the first when an object spans several.
+int numaNodeOf(hwloc_topology_t topology, hwloc_obj_t object) {
+  const hwloc_obj_t place = hwloc_get_non_io_ancestor_obj(topology, object);
+  const int count = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE);
+  for (int node = 0; node < count; ++node) {
+    const hwloc_obj_t numa = hwloc_get_obj_by_type(topology, HWLOC_OBJ_NUMANODE, static_cast<unsigned>(node));
+    if (place && place->nodeset && hwloc_bitmap_isset(place->nodeset, numa->os_index)) return node;
+  }
+  return 0;
+}
+
+bool isNic(hwloc_obj_t object) {
+  return object->type == HWLOC_OBJ_OS_DEVICE && (object->attr->osdev.type == HWLOC_OBJ_OSDEV_NETWORK ||
+                                                 object->attr->osdev.type == HWLOC_OBJ_OSDEV_OPENFABRICS);
+}
+
+hwloc_obj_t pciOf(hwloc_obj_t object) {
+  while (object && object->type != HWLOC_OBJ_PCI_DEVICE) object = object->parent;
+  return object;
+}
+
+std::string pciIdOf(const hwloc_obj_attr_u::hwloc_pcidev_attr_s& pci) {
+  return formatText("{:04x}:{:02x}:{:02x}.{:x}", pci.domain, pci.bus, pci.dev, pci.func);
+}
+
+Device makeDevice(hwloc_topology_t topology, DeviceKind kind, hwloc_obj_t pci, const char* name) {
+  Device device;
+  device.kind = kind;
+  device.name = name ? name : "";
+  device.pciId = pciIdOf(pci->attr->pcidev);
+  device.pciGbytesPerSecond = static_cast<double>(pci->attr->pcidev.linkspeed);
+  device.numaNode = numaNodeOf(topology, pci);
+  for (hwloc_obj_t up = pci->parent; up && up->type == HWLOC_OBJ_BRIDGE; up = up->parent)
+    device.bridges.push_back(up->gp_index);
+  std::reverse(device.bridges.begin(), device.bridges.end());
+  return device;
+}
+
+/// By PCI id: a NIC may have an interface for the network and one for verbs, and is one device. Interfaces that are not
+/// on PCI (loopback, virtual ones) are none.
+std::vector<Device> devicesOf(hwloc_topology_t topology) {
+  constexpr unsigned kDisplayClass = 0x03;
+  std::map<std::string, Device> found;
+  for (hwloc_obj_t pci = nullptr; (pci = hwloc_get_next_pcidev(topology, pci));)
+    if (pci->attr->pcidev.class_id >> 8 == kDisplayClass)
+      found.try_emplace(pciIdOf(pci->attr->pcidev), makeDevice(topology, DeviceKind::Gpu, pci, nullptr));
+  for (hwloc_obj_t object = nullptr; (object = hwloc_get_next_osdev(topology, object));)
+    if (const hwloc_obj_t pci = pciOf(object); pci && isNic(object))
+      found.try_emplace(pciIdOf(pci->attr->pcidev), makeDevice(topology, DeviceKind::Nic, pci, object->name));
+  std::vector<Device> devices;
+  devices.reserve(found.size());
+  for (auto& [id, device] : found) devices.push_back(std::move(device));
+  return devices;
+}
+
+Machine read(hwloc_topology_t topology) {
+  Machine machine;
+  const char* name = hwloc_obj_get_info_by_name(hwloc_get_root_obj(topology), "HostName");
+  machine.name = name ? name : "";
+  machine.numaNodes = std::max(1, hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE));
+  for (hwloc_obj_t core = nullptr; (core = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_CORE, core));)
+    machine.numaOfCore.push_back(numaNodeOf(topology, core));
+  machine.devices = devicesOf(topology);
+  return machine;
+}
+
+/// The NICs for which `distanceTo` gives the least.
+template <typename Fn>
+std::vector<int> nearest(const Machine& machine, Fn&& distanceTo) {
+  std::vector<int> nics;
+  Distance least = Distance::OtherNuma;
+  for (int i = 0; i < std::ssize(machine.devices); ++i) {
+    const Device& device = machine.devices[static_cast<size_t>(i)];
+    if (device.kind != DeviceKind::Nic) continue;
+    const Distance distance = distanceTo(device);
+    if (distance < least) nics.clear();
+    least = std::min(least, distance);
+    if (distance == least) nics.push_back(i);
+  }
+  return nics;
+}
+
+}  // namespace
+
+Machine thisMachine() {
+  const Topology topology = makeTopology();
+  if (hwloc_topology_load(topology.get()) != 0) raise(Result::SystemError, "hwloc cannot read this machine's topology");
+  Machine machine = read(topology.get());
+  machine.name = thisHost().name;
+  return machine;
+}
+
+Machine machineFromXml(const std::string& path) {
+  const Topology topology = makeTopology();
+  const bool loaded =
+      hwloc_topology_set_xml(topology.get(), path.c_str()) == 0 && hwloc_topology_load(topology.get()) == 0;
+  require(loaded, "{}: not a topology that hwloc can read; write one with: lstopo --whole-io FILE.xml", path);
+  return read(topology.get());
+}
+
+const char* nameOf(Distance distance) {
+  switch (distance) {
+    case Distance::SameSwitch:
+      return "same PCIe switch";
+    case Distance::SameRoot:
+      return "same PCIe root";
+    case Distance::SameNuma:
+      return "same NUMA node";
+    case Distance::OtherNuma:
+      return "other NUMA node";
+  }
+  return "?";
+}
+
+Distance distanceBetween(const Device& a, const Device& b) {
+  const auto shared = std::mismatch(a.bridges.begin(), a.bridges.end(), b.bridges.begin(), b.bridges.end()).first;
+  const auto depth = shared - a.bridges.begin();
+  if (depth >= 2) return Distance::SameSwitch;
+  if (depth == 1) return Distance::SameRoot;
+  return a.numaNode == b.numaNode ? Distance::SameNuma : Distance::OtherNuma;
+}
+
+std::vector<int> nearestNicsOf(const Machine& machine, const Device& gpu) {
+  return nearest(machine, [&](const Device& nic) { return distanceBetween(gpu, nic); });
+}
+
+std::vector<int> nearestNicsOf(const Machine& machine, int numaNode) {
+  return nearest(
+      machine, [&](const Device& nic) { return nic.numaNode == numaNode ? Distance::SameNuma : Distance::OtherNuma; });
+}
+
+std::vector<int> dealNics(std::span<const std::vector<int>> candidates) {
+  std::map<int, int> ranksOf;
+  std::vector<int> dealt;
+  for (const std::vector<int>& own : candidates) {
+    const auto least = std::min_element(own.begin(), own.end(), [&](int a, int b) { return ranksOf[a] < ranksOf[b]; });
+    dealt.push_back(least == own.end() ? -1 : *least);
+    if (least != own.end()) ++ranksOf[*least];
+  }
+  return dealt;
+}
+
+Link linkBetween(const RankPlace& a, const RankPlace& b, bool sameRank) {
+  if (sameRank) return {LinkClass::Self, "the same rank"};
+  if (a.host != b.host)
+    return {LinkClass::Network, formatText("hosts {} and {} share no memory", a.hostName, b.hostName)};
+  if (a.process == b.process) return {LinkClass::Process, formatText("threads of process {}", a.process)};
+  if (a.numaNode == b.numaNode)
+    return {LinkClass::ShmSameNuma, formatText("both on NUMA node {} of host {}", a.numaNode, a.hostName)};
+  return {LinkClass::ShmOtherNuma,
+          formatText("on NUMA nodes {} and {} of host {}", a.numaNode, b.numaNode, a.hostName)};
+}
+
+}  // namespace ulysses
