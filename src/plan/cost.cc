@@ -20,7 +20,9 @@ size_t indexOf(LinkClass link) { return static_cast<size_t>(link); }
 class Step {
  public:
   explicit Step(const Cluster& cluster)
-      : cluster_(cluster), sent_(static_cast<size_t>(cluster.hosts * cluster.ranksPerHost)), received_(sent_) {}
+      : cluster_(cluster),
+        sent_(static_cast<size_t>(cluster.hosts) * static_cast<size_t>(cluster.ranksPerHost)),
+        received_(sent_) {}
 
   void move(int from, int to, int64_t bytes) {
     if (bytes == 0) return;
@@ -61,7 +63,8 @@ class Step {
     constexpr size_t kNetwork = static_cast<size_t>(LinkClass::Network);
     int64_t out = 0, in = 0, copied = 0;
     for (int local = 0; local < cluster_.ranksPerHost; ++local) {
-      const size_t rank = static_cast<size_t>(host * cluster_.ranksPerHost + local);
+      const size_t rank =
+          static_cast<size_t>(host) * static_cast<size_t>(cluster_.ranksPerHost) + static_cast<size_t>(local);
       out += sent_[rank][kNetwork].bytes;
       in += received_[rank][kNetwork].bytes;
       for (size_t link = 0; link < kNetwork; ++link) copied += received_[rank][link].bytes;
