@@ -88,7 +88,7 @@ class Matrix:
         elif not any(test.status == "pass" for test in tests):
             status, reasons = ("skip", skipped) if skipped else ("not_run", absent)
         else:
-            status, reasons = "pass", skipped + absent
+            status, reasons = "partial" if absent else "pass", skipped + absent
         result["status"], result["reason"] = status, "; ".join(dict.fromkeys(reasons))
         return result
 
@@ -148,7 +148,7 @@ def version() -> str:
 
 def table(report: dict) -> str:
     where = report["machine"]
-    status = {name: sum(row["status"] == name for row in report["rows"]) for name in ("pass", "fail", "skip", "not_run")}
+    status = {name: sum(row["status"] == name for row in report["rows"]) for name in ("pass", "partial", "fail", "skip", "not_run")}
     lines = ["# The fault matrix, as measured", "",
              f"Made by `tests/fault/matrix.py` on {report['date']}, library {report['library']}, {report['runs']} run(s): "
              + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in status.items()) + ".", "",
