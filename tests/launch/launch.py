@@ -62,7 +62,8 @@ def check_mpich_4() -> None:
 
 
 def check_torchrun() -> None:
-    good(torchrun(4, rank_program, "--comms", "2"), 4, "torchrun")
+    # Not --standalone: it takes a port that the kernel gives to anybody, and the next one may be somebody's.
+    good(torchrun(4, rank_program, "--comms", "2", port=free_port()), 4, "torchrun")
 
 
 def check_torchrun_port() -> None:
