@@ -5,6 +5,9 @@
 #include <cstdint>
 
 #define XXH_INLINE_ALL  // nothing of it is exported
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define XXH_NO_INLINE_HINTS 1  // these builds have -Og, which cannot do what the hints insist on
+#endif
 #include <xxhash.h>
 
 namespace ulysses {
