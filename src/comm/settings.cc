@@ -15,11 +15,14 @@ constexpr int64_t kLongestMs = int64_t{1} << 40;
 struct Knob {
   const char *field, *variable;
 };
-enum KnobIndex { kTimeout, kInitTimeout, kStaging, kPlanCache, kProgress, kStream };
-constexpr Knob kKnobs[Settings::kRows] = {
-    {"timeout_ms", "ULYSSES_TIMEOUT_MS"},           {"init_timeout_ms", "ULYSSES_INIT_TIMEOUT_MS"},
-    {"staging_bytes", "ULYSSES_STAGING_BYTES"},     {"plan_cache_size", "ULYSSES_PLAN_CACHE"},
-    {"progress_thread", "ULYSSES_PROGRESS_THREAD"}, {"stream_bytes", "ULYSSES_STREAM_BYTES"}};
+enum KnobIndex { kTimeout, kInitTimeout, kStaging, kPlanCache, kProgress, kStream, kVerify };
+constexpr Knob kKnobs[Settings::kRows] = {{"timeout_ms", "ULYSSES_TIMEOUT_MS"},
+                                          {"init_timeout_ms", "ULYSSES_INIT_TIMEOUT_MS"},
+                                          {"staging_bytes", "ULYSSES_STAGING_BYTES"},
+                                          {"plan_cache_size", "ULYSSES_PLAN_CACHE"},
+                                          {"progress_thread", "ULYSSES_PROGRESS_THREAD"},
+                                          {"stream_bytes", "ULYSSES_STREAM_BYTES"},
+                                          {"verify", "ULYSSES_VERIFY"}};
 
 Settings::Origin originOf(const Knob& knob) {
   return env::text(knob.variable) ? Settings::Origin::Environment : Settings::Origin::Default;
@@ -59,7 +62,8 @@ void Settings::resolve(int nRanks) {
     progressThread = env::integer(kKnobs[kProgress].variable, 0, 0, 1) == 1;
     origins_[kProgress] = originOf(kKnobs[kProgress]);
   }
-  verify = env::integer("ULYSSES_VERIFY", 0, 0, 1) == 1;
+  verify = env::integer(kKnobs[kVerify].variable, 0, 0, 1) == 1;
+  origins_[kVerify] = originOf(kKnobs[kVerify]);
   const int ranksPerCore = (nRanks + coresOfHost() - 1) / coresOfHost();
   origins_[kStream] = originOf(kKnobs[kStream]);
   const int64_t fromCaches =
@@ -68,7 +72,8 @@ void Settings::resolve(int nRanks) {
 }
 
 std::array<Settings::Row, Settings::kRows> Settings::rows() const {
-  const int64_t values[kRows] = {timeoutMs, initTimeoutMs, stagingBytes, planCacheSize, progressThread, streamBytes};
+  const int64_t values[kRows] = {timeoutMs,      initTimeoutMs, stagingBytes, planCacheSize,
+                                 progressThread, streamBytes,   verify};
   std::array<Row, kRows> rows{};
   for (size_t i = 0; i < kRows; ++i) rows[i] = {kKnobs[i].field, values[i], origins_[i], kKnobs[i].variable};
   return rows;

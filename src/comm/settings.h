@@ -33,7 +33,7 @@ struct Settings {
     Origin from;
     const char* variable;
   };
-  static constexpr int kRows = 6;
+  static constexpr int kRows = 7;
   std::array<Row, kRows> rows() const;
   /// "timeout_ms=600000 (default), staging_bytes=4096 (config), ...".
   std::string toText() const;
