@@ -21,10 +21,16 @@ void require(bool condition, fmt::format_string<Args...> text, Args&&... args) {
   if (!condition) raise(Result::InvalidArgument, text, std::forward<Args>(args)...);
 }
 
-/// Throws SystemError naming the call and errno's text.
+/// What helps when descriptors ran out; "" for other errors.
+inline const char* remedyFor(int error) noexcept {
+  if (error == EMFILE) return "; raise this process's limit of descriptors (ulimit -n, RLIMIT_NOFILE)";
+  return error == ENFILE ? "; raise the machine's limit of open files (sysctl fs.file-max)" : "";
+}
+
+/// Throws SystemError naming the call, errno's text and a remedy.
 [[noreturn]] inline void raiseErrno(const char* call, int error = errno) {
-  raise(error == ENOMEM ? Result::OutOfMemory : Result::SystemError, "{} failed: {} (errno {})", call,
-        std::strerror(error), error);
+  raise(error == ENOMEM ? Result::OutOfMemory : Result::SystemError, "{} failed: {} (errno {}){}", call,
+        std::strerror(error), error, remedyFor(error));
 }
 
 }  // namespace ulysses

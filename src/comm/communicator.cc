@@ -11,6 +11,7 @@
 #include "base/checks.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "comm/dump.h"
 #include "topo/host.h"
 
@@ -32,7 +33,7 @@ Communicator::Communicator(Identity identity, std::unique_ptr<Path> path, Settin
     wroteDump_ = true;
   });
   logState();
-  if (settings_.progressThread) progressThread_ = std::thread([this] { runProgress(); });
+  if (settings_.progressThread) progressThread_ = startThread("progress_thread=1", [this] { runProgress(); });
 }
 
 Communicator::~Communicator() {

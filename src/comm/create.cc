@@ -72,6 +72,7 @@ std::shared_ptr<Mapping> shareBoard(const Membership& membership, int rank, cons
   pollfd board{peers[0]->socket(), POLLIN, 0};
   while (poll(&board, 1, deadline.leftMs(20)) <= 0 && !deadline.passed()) membership.watch();
   auto received = receiveMessage(peers[0]->socket(), deadline);
+  if (received && received->fdRefused) raiseErrno("receiving the descriptor of rank 0's board", EMFILE);
   if (!received || !received->fd || received->message.kind != FdMessage::Kind::Board)
     raise(deadline.passed() ? Result::Timeout : Result::RemoteLost,
           "rank 0 ({}) did not share its board: it left or failed while the communicator was being made; see its error",
@@ -135,14 +136,19 @@ std::unique_ptr<ShmPath> reachPeers(const Membership& membership, MeshListener& 
   return std::make_unique<ShmPath>(std::move(board), rank, std::move(peers));
 }
 
-/// The same, once every rank has its own. A failure at any rank ends all.
-std::unique_ptr<Path> connectRanks(const Membership& membership, MeshListener& listener, int rank,
-                                   const Settings& settings, Deadline deadline) {
+/// What `make` makes of that path, once every rank has its own. A failure at any rank, in `make` too, ends all.
+template <typename Make>
+auto connectRanks(const Membership& membership, MeshListener& listener, int rank, const Settings& settings,
+                  Deadline deadline, Make&& make) {
   std::vector<std::unique_ptr<ShmPeer>> peers;
-  std::unique_ptr<ShmPath> path;
+  ShmPath* path = nullptr;  // while `made` holds it
+  decltype(make(nullptr)) made;
   try {
     try {
-      path = reachPeers(membership, listener, rank, settings, deadline, peers);
+      auto reached = reachPeers(membership, listener, rank, settings, deadline, peers);
+      ShmPath* const at = reached.get();
+      made = make(std::move(reached));
+      path = at;
     } catch (const Error& error) {
       membership.giveUp(error);
     } catch (const std::bad_alloc&) {
@@ -151,7 +157,7 @@ std::unique_ptr<Path> connectRanks(const Membership& membership, MeshListener& l
       membership.giveUp({Result::InternalError, error.what()});
     }
     membership.confirm();
-    return path;
+    return made;
   } catch (const BrokenLine& error) {
     raiseRootGone(error, static_cast<int>(membership.ranks.size()), [&](int peer) -> const ShmPeer* {
       if (path) return path->peerOf(peer);
@@ -176,9 +182,10 @@ std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRank
   const Membership membership = joinRendezvous(id, own, deadline, watch, patience);
   faultPoint("init.joined");
   requireOneHost(membership);
-  std::unique_ptr<Path> path = connectRanks(membership, listener, rank, settings, deadline);
-  Identity identity{host.name, getpid(), rank, nRanks, nameFor(settings, id.tag)};
-  return std::unique_ptr<Communicator>(new Communicator(std::move(identity), std::move(path), std::move(settings)));
+  return connectRanks(membership, listener, rank, settings, deadline, [&](std::unique_ptr<Path> path) {
+    Identity identity{host.name, getpid(), rank, nRanks, nameFor(settings, id.tag)};
+    return std::unique_ptr<Communicator>(new Communicator(std::move(identity), std::move(path), settings));
+  });
 }
 
 std::unique_ptr<Communicator> Communicator::regroup(const Regroup::Wish& wish, Settings settings) {

@@ -42,9 +42,12 @@ void Mover::openStreams(std::span<const TensorRef* const> refs) {
     for (int t = 0; t < call_->nTensors(); ++t) {
       const Extent& extent = call_->peerExtent(peer, t);
       if (!path.mappable(peer, operation_->refs[t])) out |= 1u << t;
-      if (!path.mappable(peer, refs[p][t]))
-        in |= 1u << t;
-      else if (extent.end > extent.begin)
+      const bool isMapped = path.mappable(peer, refs[p][t]);
+      if (!isMapped) in |= 1u << t;
+      if (extent.end <= extent.begin) continue;
+      if (!isMapped)
+        path.requireChunks(peer);
+      else
         bases_[p * kMaxTensors + static_cast<size_t>(t)] = path.map(peer, refs[p][t], extent);
     }
     staged_[p] = in;

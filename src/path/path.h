@@ -88,6 +88,8 @@ class Path {
   /// The peer's tensor in this process, its extent checked. Throws Error when it cannot be had; set-up of a segment
   /// seen for the first time, a look-up afterwards.
   virtual const std::byte* map(int peer, const TensorRef& ref, const Extent& extent) = 0;
+  /// The peer stages in the operation that begins. Throws Error when its chunks cannot be read here.
+  virtual void requireChunks(int peer) const = 0;
   /// Bytes of a chunk; the same for all peers.
   virtual int64_t chunkBytes() const noexcept = 0;
   /// Room for a chunk to the peer, or empty while none is free.

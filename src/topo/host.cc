@@ -2,15 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "topo/host.h"
 
+#include <fcntl.h>
 #include <hwloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
 
+#include "base/check.h"
 #include "base/hash.h"
+#include "base/unique_fd.h"
 
 namespace ulysses {
 namespace {
@@ -44,13 +46,21 @@ CacheSizes findCacheSizes() {
   return sizes;
 }
 
+/// "" where /proc lacks it. A rank that is only out of descriptors must not pass for one of another host.
+std::string bootId() {
+  const UniqueFd file(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+  if (!file && (errno == EMFILE || errno == ENFILE)) raiseErrno("opening boot_id");
+  char text[64];
+  const ssize_t bytes = file ? read(file.get(), text, sizeof text) : 0;
+  return std::string(text, static_cast<size_t>(std::max<ssize_t>(bytes, 0)));
+}
+
 }  // namespace
 
 HostId thisHost() {
   char name[256] = {};
   gethostname(name, sizeof name - 1);
-  std::string boot;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  const std::string boot = bootId();
   struct stat network {};
   stat("/proc/self/ns/net", &network);
   return {name, hashBytes(boot.data(), boot.size(), 1), network.st_ino};

@@ -42,6 +42,7 @@ class FakePath final : public Path {
   bool finished(int, std::uint64_t) const noexcept override { return true; }
   bool mappable(int, const TensorRef&) const noexcept override { return true; }
   const std::byte* map(int, const TensorRef&, const Extent&) override { return nullptr; }
+  void requireChunks(int) const override {}
   std::int64_t chunkBytes() const noexcept override { return 0; }
   std::span<std::byte> chunkTo(int) noexcept override { return {}; }
   void sendChunk(int) noexcept override {}

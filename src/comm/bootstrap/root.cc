@@ -12,12 +12,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 #include "base/check.h"
 #include "base/fault_point.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "comm/bootstrap/guest.h"
 #include "comm/bootstrap/interface.h"
 
@@ -423,7 +423,7 @@ UniqueFd listenAtGiven(const UniqueId::Endpoint& endpoint, int* error, Deadline 
 
 Serving startRoot(std::vector<UniqueFd> listeners, const UniqueId& id, std::shared_ptr<const std::atomic<bool>> stop) {
   const auto ended = std::make_shared<std::atomic<bool>>(false);
-  std::thread([ended, root = Root(std::move(listeners), id, std::move(stop))]() mutable {
+  startThread("the rendezvous", [ended, root = Root(std::move(listeners), id, std::move(stop))]() mutable {
     try {
       root.run();
     } catch (const std::exception& error) {

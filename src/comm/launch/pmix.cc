@@ -17,10 +17,10 @@
 #include <functional>
 #include <future>
 #include <memory>
-#include <thread>
 #include <tuple>
 
 #include "base/text.h"
+#include "base/thread.h"
 
 namespace ulysses {
 namespace {
@@ -174,7 +174,7 @@ class Pmix : public KeyValue {
     if (broken_) raise(Result::SystemError, "the launcher's PMIx did not answer before; end this process");
     std::packaged_task<pmix_status_t()> task(std::move(call));
     std::future<pmix_status_t> result = task.get_future();
-    std::thread(std::move(task)).detach();
+    startThread("a call of PMIx", std::move(task)).detach();
     if (result.wait_for(std::chrono::milliseconds(deadline.leftMs(INT_MAX))) == std::future_status::ready)
       return result.get();
     broken_ = true;

@@ -20,6 +20,7 @@ class SelfPath final : public BoardPath {
   const std::byte* map(int, const TensorRef& ref, const Extent&) override;
 
   // Nothing is ever staged, so these are never called with a peer that has something to stage.
+  void requireChunks(int) const override {}
   int64_t chunkBytes() const noexcept override { return 0; }
   std::span<std::byte> chunkTo(int) noexcept override { return {}; }
   void sendChunk(int) noexcept override {}

@@ -79,7 +79,8 @@ std::optional<ReceivedMessage> receiveMessage(int socket, Deadline deadline) noe
     header.msg_controllen = sizeof control.bytes;
     const ssize_t bytes = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (bytes >= 0) received.fd = descriptorOf(header);
-    if (bytes == sizeof received.message && !(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) return received;
+    received.fdRefused = (header.msg_flags & MSG_CTRUNC) != 0;
+    if (bytes == sizeof received.message && !(header.msg_flags & MSG_TRUNC)) return received;
     // A peer that ends with messages of ours unread resets the connection. That is told once, before the messages that
     // it had sent; they are still there.
     if (bytes < 0 && errno == ECONNRESET) continue;

@@ -30,6 +30,7 @@ Result sendMessage(int socket, const FdMessage& message, int fd, Deadline deadli
 struct ReceivedMessage {
   FdMessage message;
   UniqueFd fd;
+  bool fdRefused = false;  // one was sent, and the kernel could not give it: this process has no descriptor left
 };
 
 /// The next message, or nothing when the peer closed, sent something malformed, or the deadline passed.

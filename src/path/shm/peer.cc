@@ -47,6 +47,7 @@ std::string describeStatus(int status) {
 /// Throws unless the file is as long as the message says: a short one would be a SIGBUS later.
 Mapping mapAnnounced(const ReceivedMessage& received) {
   const FdMessage& m = received.message;
+  if (received.fdRefused) raiseErrno("receiving the descriptor of a peer's memory", EMFILE);
   struct stat file {};
   if (!received.fd || fstat(received.fd.get(), &file) != 0 || m.offset < 0 || m.bytes == 0 ||
       m.bytes > static_cast<uint64_t>(file.st_size) ||
@@ -148,8 +149,7 @@ bool ShmPeer::receiveOne(Deadline deadline) noexcept {
   try {
     apply(std::move(*received));
   } catch (const std::exception& error) {
-    log::warn(log::Subsystem::Path, "control message of rank {}: {}", rank_,
-              error.what());  // resolve() fails later, with its own error
+    keepTrouble(error.what());  // resolve() and requireWindow() fail later
   }
   return true;
 }
@@ -179,11 +179,28 @@ void ShmPeer::drop(uint64_t segment) noexcept {
   std::erase_if(segments_, [&](const Mapped& mapped) { return mapped.segment == segment; });
 }
 
+/// Memory may be what there is none of.
+void ShmPeer::keepTrouble(const char* text) noexcept {
+  try {
+    trouble_ = text;
+    log::warn(log::Subsystem::Path, "control message of rank {}: {}", rank_, text);
+  } catch (const std::exception&) {
+    trouble_.clear();
+  }
+}
+
+void ShmPeer::requireWindow() const {
+  if (!window_.data())
+    raise(Result::SystemError, "the staging window of rank {} ({}) could not be mapped here{}{}", rank_, pidText(),
+          trouble_.empty() ? "" : ": ", trouble_);
+}
+
 const std::byte* ShmPeer::resolve(const TensorRef& ref, const Extent& extent) {
   const auto at = std::lower_bound(segments_.begin(), segments_.end(), ref.segment,
                                    [](const Mapped& m, uint64_t id) { return m.segment < id; });
   if (at == segments_.end() || at->segment != ref.segment)
-    raise(Result::SystemError, "segment {} of rank {} ({}) could not be mapped here", ref.segment, rank_, pidText());
+    raise(Result::SystemError, "segment {} of rank {} ({}) could not be mapped here{}{}", ref.segment, rank_, pidText(),
+          trouble_.empty() ? "" : ": ", trouble_);
   const int64_t offset = static_cast<int64_t>(ref.offset), bytes = static_cast<int64_t>(at->mapping.bytes());
   if (offset < 0 || offset > bytes || offset + extent.begin < 0 || extent.end > bytes - offset)
     raise(Result::InternalError, "rank {} refers to bytes {}..{} at {} of a segment of {}", rank_, extent.begin,

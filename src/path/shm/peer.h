@@ -44,6 +44,8 @@ class ShmPeer {
   const std::byte* resolve(const TensorRef& ref, const Extent& extent);
   /// Its staging window; empty until it was announced.
   const Mapping& window() const noexcept { return window_; }
+  /// Throws Error when the window that it announced could not be mapped.
+  void requireWindow() const;
 
  private:
   struct Mapped {
@@ -55,6 +57,7 @@ class ShmPeer {
   bool receiveOne(Deadline deadline) noexcept;
   void apply(struct ReceivedMessage&& received);
   void drop(uint64_t segment) noexcept;
+  void keepTrouble(const char* text) noexcept;
 
   int rank_;
   pid_t pid_, ownPid_;
@@ -63,6 +66,7 @@ class ShmPeer {
   uint32_t messages_ = 0;
   std::vector<Mapped> segments_;  // by segment id: ids of one process ascend
   Mapping window_;
+  std::string trouble_;  // with the last control message that could not be followed
 };
 
 }  // namespace ulysses

@@ -28,6 +28,7 @@ class ShmPath final : public BoardPath {
   bool mappable(int peer, const TensorRef& ref) const noexcept override;
   const std::byte* map(int peer, const TensorRef& ref, const Extent& extent) override;
 
+  void requireChunks(int from) const override { peer(from).requireWindow(); }
   int64_t chunkBytes() const noexcept override { return chunkBytes_; }
   std::span<std::byte> chunkTo(int peer) noexcept override;
   void sendChunk(int peer) noexcept override;
