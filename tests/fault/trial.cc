@@ -42,7 +42,12 @@ Trial::Trial(int rank, int nRanks, TrialOptions options) : rank_(rank), nRanks_(
   }
   const auto row = static_cast<std::size_t>(kBatch * kHeadDim) * sizeof(std::uint32_t);
   input_ = take(static_cast<std::size_t>(options_.tokens[own] * heads_) * row * kSlack + 2 * kGuard);
-  output_ = take(static_cast<std::size_t>(sequence_ * options_.heads[own]) * row * kSlack + 2 * kGuard);
+  try {
+    output_ = take(static_cast<std::size_t>(sequence_ * options_.heads[own]) * row * kSlack + 2 * kGuard);
+  } catch (...) {
+    give(input_);
+    throw;
+  }
   reset();
 }
 
