@@ -161,7 +161,7 @@ std::optional<Assignment> Regroup::assignmentBy(int by) {
 
 UniqueId Regroup::offerId() {
   try {
-    const UniqueId id = openRendezvous(kLoopback);
+    const UniqueId id = openRendezvous(kLoopback, &serving_);
     path_.offer(std::bit_cast<IdBytes>(id), stamp_);
     faultPoint("regroup.offered");
     return id;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "comm/bootstrap/unique_id.h"
+#include "comm/bootstrap/rendezvous.h"
 #include "exchange/exchange.h"
 
 namespace ulysses {
@@ -40,7 +40,10 @@ class Regroup {
   /// new ones was lost, or nothing. Throws Timeout.
   bool confirm(const Place& place, const std::function<std::optional<std::string>()>& lost);
   /// After joining failed here: tells the others, so that none of them has it either.
-  void giveUp(const Place& place) { path_.giveUp(place.head, stamp_); }
+  void giveUp(const Place& place) {
+    path_.giveUp(place.head, stamp_);
+    serving_.stop();
+  }
   /// Then: whether a rank was lost meanwhile, so that next() will give another place.
   bool mayRetry();
 
@@ -66,6 +69,7 @@ class Regroup {
   Wish wish_;
   uint64_t sequence_, stamp_;
   Deadline deadline_;
+  Serving serving_;  // of the group that this rank heads
   int rank_, nRanks_;
   std::vector<std::string> lost_;  // by rank: why, or ""
   std::ptrdiff_t known_ = 0;       // how many of them next() took into account

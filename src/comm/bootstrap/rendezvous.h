@@ -34,15 +34,21 @@ struct RankInfo {
   char meshName[32] = {};  // of its local socket, in the abstract namespace
 };
 
-/// Whether a rendezvous of this process is still served.
+/// A rendezvous of this process.
 class Serving {
  public:
   Serving() = default;
-  explicit Serving(std::shared_ptr<const std::atomic<bool>> ended) : ended_(std::move(ended)) {}
+  Serving(std::shared_ptr<const std::atomic<bool>> ended, std::shared_ptr<std::atomic<bool>> stop)
+      : ended_(std::move(ended)), stop_(std::move(stop)) {}
   bool goesOn() const { return ended_ && !*ended_; }
+  /// Ends it soon, whoever is still to come.
+  void stop() {
+    if (stop_) *stop_ = true;
+  }
 
  private:
   std::shared_ptr<const std::atomic<bool>> ended_;  // the thread that serves may outlive everything else
+  std::shared_ptr<std::atomic<bool>> stop_;
 };
 
 /// Listens on the interface of that name or address only, makes the id that names it, and starts the thread that serves

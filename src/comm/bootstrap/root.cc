@@ -421,9 +421,9 @@ UniqueFd listenAtGiven(const UniqueId::Endpoint& endpoint, int* error, Deadline 
         std::strerror(error), error);
 }
 
-Serving startRoot(std::vector<UniqueFd> listeners, const UniqueId& id, std::shared_ptr<const std::atomic<bool>> stop) {
+Serving startRoot(std::vector<UniqueFd> listeners, const UniqueId& id, std::shared_ptr<std::atomic<bool>> stop) {
   const auto ended = std::make_shared<std::atomic<bool>>(false);
-  startThread("the rendezvous", [ended, root = Root(std::move(listeners), id, std::move(stop))]() mutable {
+  startThread("the rendezvous", [ended, root = Root(std::move(listeners), id, stop)]() mutable {
     try {
       root.run();
     } catch (const std::exception& error) {
@@ -431,11 +431,11 @@ Serving startRoot(std::vector<UniqueFd> listeners, const UniqueId& id, std::shar
     }
     *ended = true;
   }).detach();
-  return Serving(ended);
+  return Serving(ended, std::move(stop));
 }
 
 /// The flag that ends what is served at given endpoints; that of the one before is set.
-std::shared_ptr<const std::atomic<bool>> succeedAtGiven() {
+std::shared_ptr<std::atomic<bool>> succeedAtGiven() {
   static std::mutex mutex;
   static std::shared_ptr<std::atomic<bool>> current;
   const std::lock_guard lock(mutex);

@@ -21,6 +21,10 @@ bool waitFor(int socket, short events, Deadline deadline) noexcept {
   }
 }
 
+/// The kernel is short of memory for messages, or of descriptors in flight: that may pass by the deadline, and does not
+/// mean that the peer has gone.
+bool isPassing(int error) noexcept { return error == ENOBUFS || error == ENOMEM || error == ETOOMANYREFS; }
+
 /// Room for exactly one descriptor, aligned as the kernel wants it.
 union Control {
   cmsghdr header;
@@ -55,7 +59,7 @@ Result trySendMessage(int socket, const FdMessage& message, int fd) noexcept {
   for (;;) {
     if (sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof message) return Result::Success;
     if (errno == EINTR) continue;
-    return errno == EAGAIN || errno == ETOOMANYREFS ? Result::InProgress : Result::RemoteLost;
+    return errno == EAGAIN || isPassing(errno) ? Result::InProgress : Result::RemoteLost;
   }
 }
 
@@ -84,7 +88,7 @@ std::optional<ReceivedMessage> receiveMessage(int socket, Deadline deadline) noe
     // A peer that ends with messages of ours unread resets the connection. That is told once, before the messages that
     // it had sent; they are still there.
     if (bytes < 0 && errno == ECONNRESET) continue;
-    if (bytes >= 0 || (errno != EAGAIN && errno != EINTR)) return std::nullopt;
+    if (bytes >= 0 || (errno != EAGAIN && errno != EINTR && !isPassing(errno))) return std::nullopt;
     if (!waitFor(socket, POLLIN, deadline)) return std::nullopt;
   }
 }
