@@ -23,6 +23,10 @@ Exchange::Exchange(Identity identity, std::span<Path* const> paths, int64_t stre
   for (Path* each : paths_)
     if (each && std::find(distinctPaths_.begin(), distinctPaths_.end(), each) == distinctPaths_.end())
       distinctPaths_.push_back(each);
+  if (faultPoint("exchange.numbers")) {  // fail: operations are numbered as after 2^32 - 21 of them
+    oldest_ = next_ = (uint64_t{1} << 32) - 20;
+    for (Path* each : distinctPaths_) each->finish(oldest_ - 1);
+  }
   if (distinctPaths_.empty() || !distinctPaths_.front()->verifies()) return;
   summandHashes_ = std::make_unique<SummandHashes>(identity_.nRanks);
   mover_.hashSummandsInto(summandHashes_.get());

@@ -71,7 +71,7 @@ class BoardPath : public Path {
   std::shared_ptr<Mapping> memory_;
   Board board_;
   int rank_;
-  uint32_t messages_ = 0;
+  uint32_t messages_ = kMessagesAtStart;
 };
 
 }  // namespace ulysses

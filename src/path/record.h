@@ -14,6 +14,8 @@ namespace ulysses {
 inline constexpr int kMaxTensors = 8;      // ULYSSES_MAX_TENSORS
 inline constexpr int kMaxOutstanding = 8;  // operations in flight on one communicator
 inline constexpr uint32_t kWireVersion = 1;
+/// Where the counts of control messages begin: so near their wrap that it comes in every longer run, not after years.
+inline constexpr uint32_t kMessagesAtStart = 0u - 64u;
 
 struct TensorRecord {
   int32_t type = 0, kind = 0, sum = 0;

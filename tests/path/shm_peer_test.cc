@@ -41,7 +41,7 @@ class ShmPeerTest : public testing::Test {
 
   UniqueFd theirs_, file_;
   std::unique_ptr<ShmPeer> peer_;
-  std::uint32_t messages_ = 0;
+  std::uint32_t messages_ = kMessagesAtStart;
 };
 
 TEST_F(ShmPeerTest, MapsWhatTheFileHolds) {
@@ -107,8 +107,7 @@ TEST_F(ShmPeerTest, UnexpectedMessagesAreIgnored) {
 
 TEST_F(ShmPeerTest, MalformedMessagesEndTheReading) {
   ASSERT_EQ(::send(theirs_.get(), "short", 5, 0), 5);
-  peer_->receiveControl(1);
-  messages_ = 1;
+  peer_->receiveControl(++messages_);
   const std::vector<char> longer(sizeof(FdMessage) + 1);
   ASSERT_EQ(::send(theirs_.get(), longer.data(), longer.size(), 0), static_cast<ssize_t>(longer.size()));
   peer_->receiveControl(++messages_);
@@ -138,10 +137,10 @@ TEST_F(ShmPeerTest, AClosedConnectionIsNotADeath) {
 // A peer that counts messages it never sent must not hang its readers.
 TEST_F(ShmPeerTest, MessagesThatNeverComeEndAtADeadline) {
   const std::int64_t start = nowNs();
-  peer_->receiveControl(1'000'000);
+  peer_->receiveControl(messages_ + 1'000'000);
   EXPECT_LT(nowNs() - start, 20'000'000'000);
   theirs_.reset();
-  peer_->receiveControl(2'000'000);
+  peer_->receiveControl(messages_ + 2'000'000);
   EXPECT_NE(error(1, 1), "");
 }
 

@@ -36,7 +36,7 @@ class ShmPeer {
   /// The process's state by /proc where that shows it: "stopped by a signal", "alive but silent", "gone".
   std::string state() const;
 
-  /// Reads control messages until `messages` have come in all.
+  /// Reads control messages until the count of those that came, which begins at kMessagesAtStart, is `messages`.
   void receiveControl(uint32_t messages) noexcept;
   /// Reads those that are there.
   void receiveAvailable() noexcept;
@@ -63,7 +63,7 @@ class ShmPeer {
   pid_t pid_, ownPid_;
   bool sameProcess_;
   UniqueFd socket_, pidfd_;
-  uint32_t messages_ = 0;
+  uint32_t messages_ = kMessagesAtStart;
   std::vector<Mapped> segments_;  // by segment id: ids of one process ascend
   Mapping window_;
   std::string trouble_;  // with the last control message that could not be followed

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "base/fault_point.h"
 #include "base/log.h"
 #include "path/shm/memfd.h"
 
@@ -69,6 +70,7 @@ SegmentRegistry& SegmentRegistry::instance() {
 
 std::shared_ptr<Segment> SegmentRegistry::add(std::shared_ptr<Segment> segment) {
   const std::lock_guard lock(mutex_);
+  if (faultPoint("segment.id")) nextId_ = (uint64_t{1} << 32) - 20;  // fail: as after so many segments
   segment->id = nextId_++;
   const auto after = byBase_.upper_bound(segment->base);
   const bool meetsNext = after != byBase_.end() && after->first < segment->base + segment->bytes;
