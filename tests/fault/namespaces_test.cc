@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,6 +57,20 @@ TEST(Namespaces, Ipc) { expectWorks(CLONE_NEWIPC); }
 TEST(Namespaces, MountWithOwnDevShm) { expectWorks(CLONE_NEWNS); }
 TEST(Namespaces, AllButTheNetwork) {
   expectWorks(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNS | CLONE_NEWUTS);
+}
+
+/// Row E8: nothing to be read of the machine, and no file system to write to.
+TEST(Namespaces, EmptySysAndProcAndAReadOnlyRoot) {
+  if (const std::string why = whyNotUnshare(CLONE_NEWNS); !why.empty()) GTEST_SKIP() << why;
+  Team team(kRanks, [](Rank& rank) {
+    inNamespaces(CLONE_NEWNS, rank, kPidFlag + rank.rank(), [](Rank& inner) {
+      for (const char* place : {"/sys", "/proc", "/tmp", "/dev/shm"})
+        inner.expect(mount("none", place, "tmpfs", MS_RDONLY, nullptr) == 0, std::string("mount over ") + place);
+      inner.expect(access("/proc/self", F_OK) != 0, "/proc is still there");
+      joinExchangeDestroy(inner);
+    });
+  });
+  team.expectRight();
 }
 
 /// Rank 1 dies in a PID namespace of its own, as process 1 there, as all of them are.
