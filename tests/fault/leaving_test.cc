@@ -43,12 +43,13 @@ void leaveWithOutstanding(bool progressThread) {
     if (progressThread) setenv("ULYSSES_PROGRESS_THREAD", "1", 1);
     const ulyssesComm_t comm = rank.join(20'000);
     if (rank.rank() != kVictim) return surviveLeaving(rank, comm);
-    static Trial trials[2] = {{kVictim, kRanks, {.registered = true}}, {kVictim, kRanks}};
-    for (int round = 0; round < 3; ++round) rank.expectNone(trials[0].exchange(comm, round), "before");
+    // Never destroyed: their memory must stay while operations are under way, also while the program's statics go.
+    static Trial* const trials[2] = {new Trial(kVictim, kRanks, {.registered = true}), new Trial(kVictim, kRanks)};
+    for (int round = 0; round < 3; ++round) rank.expectNone(trials[0]->exchange(comm, round), "before");
     for (int i = 0; i < 2; ++i) {
       ulyssesRequest_t request{};
-      trials[i].reset(3 + i);
-      rank.expectResult(trials[i].start(comm, &request), ulyssesSuccess, "start");
+      trials[i]->reset(3 + i);
+      rank.expectResult(trials[i]->start(comm, &request), ulyssesSuccess, "start");
     }
     std::exit(0);
   });

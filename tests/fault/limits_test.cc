@@ -162,6 +162,9 @@ std::int64_t stepWith(int spare, int victim, From from) {
 
 /// From too few for that call to enough for all; whoever calls, is called, or makes the board.
 void sweep(From from) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers end a process that has no descriptor for their own";
+#endif
   constexpr int kMost = 24;
   for (int victim = 0; victim < kRanks; ++victim) {
     int spare = 0;
