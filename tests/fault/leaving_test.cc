@@ -43,7 +43,8 @@ void leaveWithOutstanding(bool progressThread) {
     if (progressThread) setenv("ULYSSES_PROGRESS_THREAD", "1", 1);
     const ulyssesComm_t comm = rank.join(20'000);
     if (rank.rank() != kVictim) return surviveLeaving(rank, comm);
-    // Never destroyed: their memory must stay while operations are under way, also while the program's statics go.
+    // Never destroyed: their memory must stay while operations are under way, also while the program's static objects
+    // go.
     static Trial* const trials[2] = {new Trial(kVictim, kRanks, {.registered = true}), new Trial(kVictim, kRanks)};
     for (int round = 0; round < 3; ++round) rank.expectNone(trials[0]->exchange(comm, round), "before");
     for (int i = 0; i < 2; ++i) {
@@ -211,8 +212,11 @@ TEST(Leaving, TwoThreadsAbortAtOnce) {
           std::thread second([&] { other = ulyssesCommAbort(comm); });
           const ulyssesResult_t own = ulyssesCommAbort(comm);
           second.join();
-          rank.expect(std::min(own, other) == ulyssesSuccess && std::max(own, other) == ulyssesInvalidUsage,
-                      "two aborts: " + nameOf(own) + " and " + nameOf(other));
+          // Both may find it before either takes it away.
+          const ulyssesResult_t later = std::max(own, other);
+          rank.expect(
+              std::min(own, other) == ulyssesSuccess && (later == ulyssesSuccess || later == ulyssesInvalidUsage),
+              "two aborts: " + nameOf(own) + " and " + nameOf(other));
         }
         rank.expectNone(changeSince(before), "left behind");
       },

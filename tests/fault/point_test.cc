@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <thread>
 
 #include "fault/census.h"
 #include "fault/figures.h"
@@ -24,6 +25,7 @@ struct Times {
 
 /// What the survivors see: the error, which they note, and when; then they go on.
 void survive(Rank& rank, Load load, int victim, std::int64_t* failedNs) {
+  std::thread([] {}).join();  // thread sanitizer starts a thread of its own with a process's first
   const Census before = takeCensus();
   const ulyssesComm_t comm = rank.join(20'000);
   const ulyssesResult_t result = loopUntilFailure(rank, comm, load);

@@ -135,7 +135,8 @@ void Membership::giveUp(const Error& own) const {
     while (!line_->isReadable() && !deadline.passed()) usleep(1000);
     if (line_->isReadable()) hearVerdict(*line_);
   } catch (const BrokenLine&) {  // nobody is left to tell
-    throw BrokenLine(own.result(), own.what());
+    const bool isConsequence = own.result() == Result::RemoteLost || dynamic_cast<const BrokenLine*>(&own);
+    if (isConsequence) throw BrokenLine(own.result(), own.what());
   } catch (const Error& verdict) {
     if (!std::string_view(verdict.what()).ends_with(own.what())) throw;
   }

@@ -82,7 +82,7 @@ class Membership {
   /// This rank is connected to all others: returns when every rank is, else throws the verdict.
   void confirm() const;
   /// This rank failed: tells the others, and throws what ends all of them, or its own error when that is it;
-  /// as BrokenLine when the rendezvous has ended.
+  /// as BrokenLine when the rendezvous has ended and this failure may be a consequence of that.
   [[noreturn]] void giveUp(const Error& own) const;
 
  private:
