@@ -11,6 +11,7 @@
 
 #include "fault/census.h"
 #include "fault/figures.h"
+#include "fault/survivors.h"
 #include "fault/team.h"
 #include "fault/texts.h"
 
@@ -19,22 +20,6 @@ namespace ulysses::test {
 namespace {
 
 constexpr int kRanks = 4;
-
-int rankIn(ulyssesComm_t comm) {
-  int rank = -1;
-  return ulyssesCommUserRank(comm, &rank) == ulyssesSuccess ? rank : -1;
-}
-
-int sizeOf(ulyssesComm_t comm) {
-  int nRanks = -1;
-  return ulyssesCommCount(comm, &nRanks) == ulyssesSuccess ? nRanks : -1;
-}
-
-/// A verified exchange among all ranks of a communicator.
-std::string exchangeOn(ulyssesComm_t comm, bool registered = true) {
-  Trial trial(rankIn(comm), sizeOf(comm), {.registered = registered});
-  return trial.exchange(comm);
-}
 
 TEST(Split, ByColorAndKey) {
   Team team(kRanks, [](Rank& rank) {

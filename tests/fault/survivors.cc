@@ -12,8 +12,6 @@
 
 namespace ulysses::test {
 
-namespace {
-
 int rankIn(ulyssesComm_t comm) {
   int rank = -1;
   return ulyssesCommUserRank(comm, &rank) == ulyssesSuccess ? rank : -1;
@@ -23,6 +21,8 @@ int sizeOf(ulyssesComm_t comm) {
   int nRanks = -1;
   return ulyssesCommCount(comm, &nRanks) == ulyssesSuccess ? nRanks : -1;
 }
+
+namespace {
 
 /// Gathers one KV head that all ranks share, and adds what they hold of it: rank r holds r + 1 everywhere.
 class SumCall {

@@ -21,6 +21,9 @@ ulyssesResult_t loopUntilFailure(const Rank& rank, ulyssesComm_t comm, Load load
 /// Makes this process end at the n-th time it comes to that fault point (src/base/fault_point.h).
 void armPoint(const std::string& point, const std::string& action = "kill", int times = 1);
 
+/// This rank's number in a communicator, and how many there are; -1 when it is none.
+int rankIn(ulyssesComm_t comm);
+int sizeOf(ulyssesComm_t comm);
 /// A verified exchange among all ranks of a communicator: "" or what is wrong.
 std::string exchangeOn(ulyssesComm_t comm, bool registered = true);
 
