@@ -90,7 +90,8 @@ typedef struct {
   uint32_t version;         // ULYSSES_CONFIG_VERSION
   int64_t timeout_ms;       // deadline of one operation; default 600000
   int64_t init_timeout_ms;  // deadline of communicator creation; default 600000
-  int64_t staging_bytes;    // window for tensors in private memory, per rank; default 1048576; rank 0's value is used
+  int64_t staging_bytes;    // window for tensors in private memory, per rank; default 1048576; rank 0's value is used;
+                            // chunks to and from other hosts take about four times as much each way
   int32_t plan_cache_size;  // plans kept, least recently used dropped; default 64
   int32_t progress_thread;  // 1: a thread of the library moves started operations along; default 0
   const char* name;         // shown in messages, at most 31 bytes are kept; NULL: derived from the id
@@ -109,8 +110,10 @@ typedef struct {
 ULYSSES_API ulyssesResult_t ulyssesGetUniqueId(ulyssesUniqueId_t* id);
 
 // Join the communicator named by id as `rank` of `nRanks`. Blocks until all ranks joined or the init deadline.
+// Ranks of one host are joined by shared memory, ranks of different hosts by UCX (docs/user_guide.md, Several hosts).
 // On error *comm is NULL and nothing is held. Errors: InvalidArgument (rank, nRanks, id, duplicate rank, ranks that
-// disagree on nRanks), Timeout (text names the missing ranks), NotSupported, OutOfMemory, SystemError.
+// disagree on nRanks), Timeout (text names the missing ranks), NotSupported (ranks on several hosts, and no UCX here or
+// at another rank, or ULYSSES_PATH=shm), OutOfMemory, SystemError.
 ULYSSES_API ulyssesResult_t ulyssesCommInitRank(ulyssesComm_t* comm, int nRanks, const ulyssesUniqueId_t* id, int rank);
 ULYSSES_API ulyssesResult_t ulyssesCommInitRankConfig(ulyssesComm_t* comm, int nRanks, const ulyssesUniqueId_t* id,
                                                       int rank, const ulyssesConfig_t* config);
@@ -168,8 +171,9 @@ ULYSSES_API ulyssesResult_t ulyssesCommShrink(ulyssesComm_t comm, const int* exc
 ULYSSES_API ulyssesResult_t ulyssesCommCount(ulyssesComm_t comm, int* nRanks);
 ULYSSES_API ulyssesResult_t ulyssesCommUserRank(ulyssesComm_t comm, int* rank);
 
-// Release a communicator. Local. Complete outstanding operations first: they are cancelled, which their peers see as
-// RemoteLost. The handle is stale afterwards: using it again is InvalidUsage, never a crash.
+// Release a communicator. Local; with ranks on other hosts it stays up to a second until they have what was sent to
+// them, so a rank there should not end without it. Complete outstanding operations first: they are cancelled, which
+// their peers see as RemoteLost. The handle is stale afterwards: using it again is InvalidUsage, never a crash.
 ULYSSES_API ulyssesResult_t ulyssesCommDestroy(ulyssesComm_t comm);
 
 // End every operation on comm, here and at its peers, with ulyssesAborted, and release it. Callable from any thread,
@@ -190,7 +194,7 @@ ULYSSES_API ulyssesResult_t ulyssesCommDump(ulyssesComm_t comm, char* text, size
 
 // How a communicator's rank reaches a peer.
 typedef struct {
-  char path[16];     // "self", "shm"
+  char path[16];     // "self", "shm", "ucx" (another host)
   char reason[112];  // why, in words
 } ulyssesPathInfo_t;
 ULYSSES_API ulyssesResult_t ulyssesCommGetPath(ulyssesComm_t comm, int peer, ulyssesPathInfo_t* info);
@@ -205,6 +209,17 @@ typedef struct {
 
 // The index-th of them, in the order of the documentation. Errors: InvalidArgument past the last.
 ULYSSES_API ulyssesResult_t ulyssesGetEnvironmentVariable(int index, ulyssesEnvironmentVariable_t* variable);
+
+// The library's build and a machine as JSON (docs/user_guide.md has the keys): caches, NUMA nodes with their memory and
+// hardware threads, GPUs and NICs with PCI address, PCIe rate, NUMA node and, of each GPU, the nearest NICs, as hwloc
+// finds them. xmlFile NULL: this machine, of which it shows what the process's cgroups allow; else the one that this
+// XML file of hwloc describes (lstopo --whole-io FILE.xml writes one). What is not told is null. Written to
+// text[0..bytes), cut and NUL-terminated; *needed: the bytes that all of it takes, NUL included. text may be NULL with
+// bytes 0, needed may be NULL. Local and thread-safe; needs no communicator. Every call looks again, which takes
+// milliseconds (it walks PCI): for tools and set-up. It loads hwloc's plugins, those that are installed for devices
+// included. Errors: InvalidArgument (text is NULL; xmlFile is empty, or no such file), SystemError (hwloc cannot read
+// this machine).
+ULYSSES_API ulyssesResult_t ulyssesGetTopology(const char* xmlFile, char* text, size_t bytes, size_t* needed);
 
 // ---------------------------------------------------------------------------------------------- memory
 
@@ -282,15 +297,17 @@ typedef struct {
                               // With zigzag: NULL, or exactly what the zigzag rule gives
   const int64_t* queryHeads;  // [nRanks] query heads of each rank, 0 allowed, sum H; NULL: the default split
   const int64_t* cuSeqlens;   // [nSequences + 1] ends of packed sequences: 0, ..., S ascending; NULL: one sequence.
-                              // Only the zigzag order looks at it
+                              // Of exchanges only the zigzag order looks at it
   int64_t nSequences;         // 0 when cuSeqlens is NULL
-  int64_t reserved[4];        // 0
+  uint64_t tag;               // any number; ranks that pass different ones get ulyssesMismatch: a layer above puts here
+                              // what else must agree. Changes nothing that moves. 0 by default
+  int64_t reserved[3];        // 0
 } ulyssesGeometry_t;
 
 #define ULYSSES_GEOMETRY_INITIALIZER                                                                                 \
   {                                                                                                                  \
     sizeof(ulyssesGeometry_t), ULYSSES_GEOMETRY_MAGIC, ULYSSES_GEOMETRY_VERSION, 0, 1, 1, 0, ulyssesOrderContiguous, \
-        0, NULL, NULL, NULL, 0, {                                                                                    \
+        0, NULL, NULL, NULL, 0, 0, {                                                                                 \
       0                                                                                                              \
     }                                                                                                                \
   }
@@ -401,8 +418,9 @@ typedef struct {
 
 // What one exchange of these tensors would take on the cluster (hosts x ranksPerHost ranks): flat, every rank with
 // every other; and by two levels, where a KV head that ranks of one host share crosses the network once. A model, not a
-// measurement: docs/algorithms.md. It does not say what this library can run: today that is one host. Either price may
-// be NULL. Pure. Errors: InvalidArgument (names the field, its value and what would work).
+// measurement: docs/algorithms.md. Exchanges do of it what concerns shared KV heads; ranks of a host do
+// not join their messages. Either price may be NULL. Pure. Errors: InvalidArgument (names the field, its value and what
+// would work).
 ULYSSES_API ulyssesResult_t ulyssesPredict(ulyssesOp_t op, const ulyssesGeometry_t* geometry,
                                            const ulyssesTensor_t* tensors, int nTensors,
                                            const ulyssesCluster_t* cluster, ulyssesPrice_t* flat,
@@ -448,6 +466,14 @@ ULYSSES_API ulyssesResult_t ulyssesTest(ulyssesRequest_t* request, int* done);
 
 // Block until the operation is complete or failed; *request becomes null.
 ULYSSES_API ulyssesResult_t ulyssesWait(ulyssesRequest_t* request);
+
+// Take part in the next operation of comm as a rank that cannot make its call, for a reason that this library does not
+// know: a layer above found its own arguments wrong, or ran out of memory. Peers get ulyssesRemoteInvalid with `result`
+// and `reason` (255 bytes are kept) at once, instead of waiting for their deadline; comm stays usable. op: the call
+// that is not made. Waits for nobody. Errors: InvalidArgument (result is ulyssesSuccess or none of the list, reason is
+// NULL, op), InvalidUsage (8 operations outstanding), those of a revoked comm.
+ULYSSES_API ulyssesResult_t ulyssesRefuse(ulyssesOp_t op, ulyssesResult_t result, const char* reason,
+                                          ulyssesComm_t comm);
 
 // Between these, blocking collectives are queued and run at End, progressing together: needed when one thread drives
 // several ranks. Nests. End returns the first error; what each communicator says is in ulyssesGetLastError(comm).

@@ -45,7 +45,7 @@ Bench::Bench(const Options& options, SharedArea& area, Side side, int rank, bool
       side_(side),
       rank_(rank),
       withMpi_(withMpi),
-      barrier_(area.barrierFlags(side), options.ranks, rank),
+      barrier_(area, side, rank),
       turn_(static_cast<uint32_t>(side)) {}
 
 // Even turns are the ranks', odd ones the helper's; without a helper every turn is one's own.

@@ -45,13 +45,13 @@ class Bench {
     measure(scheduleOf(options_, test, nContenders), entries);
   }
 
-  // Ends a case: waits until the tool has shown it. `notify` is called once, by the last to act on the tool's side.
+  // Ends a case: waits until the tool has shown it. `notify` is called by each of the tool's ranks, the last to act.
   template <typename Notify>
   void finishCase(Notify notify) {
     beginTurn();
     ++casesDone_;
     if (side_ == Side::kRanks) {
-      if (rank_ == 0) notify();
+      notify();
       waitUntilAtLeast(area_.shown(), casesDone_);
     }
     endTurn();

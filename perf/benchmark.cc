@@ -91,7 +91,7 @@ int runBenchmark(const Options& options) {
   return conclude(options, report);
 }
 
-int explain(const Options& options) {
+void explain(const Options& options) {
   constexpr size_t kTextBytes = size_t{4} << 20;
   std::vector<char> text(kTextBytes);
   for (const Case& test : makeCases(options)) {
@@ -107,11 +107,10 @@ int explain(const Options& options) {
       const ulyssesResult_t result = ulyssesExplain(test.op, &geometry, tensors.data(), test.nTensors(), options.ranks,
                                                     rank, &bytes, text.data(), text.size());
       if (result != ulyssesSuccess) throw RunError(fmt::format("ulyssesExplain: {}", ulyssesGetLastError(nullptr)));
-      fmt::print("# rank {} of {}: receives {} bytes ({}), path: {}\n{}\n", rank, options.ranks, bytes,
-                 formatBytes(bytes), pathName(options), text.data());
+      fmt::print("# rank {} of {}: receives {} bytes ({})\n{}\n", rank, options.ranks, bytes, formatBytes(bytes),
+                 text.data());
     }
   }
-  return 0;
 }
 
 }  // namespace ulysses::perf

@@ -11,6 +11,6 @@ namespace ulysses::perf {
 int runBenchmark(const Options& options);
 
 // --explain: the library's plan of the case, rank by rank. Runs nothing.
-int explain(const Options& options);
+void explain(const Options& options);
 
 }  // namespace ulysses::perf

@@ -52,7 +52,32 @@ void checkProducts(const Options& options) {
   }
 }
 
-// Now, not after an hour of measuring. What was not there is not left behind empty.
+// What concerns exchanges only, or attention only.
+void checkAttention(const Options& options) {
+  const bool isAttention = options.operation == Operation::kAttention;
+  const auto refuse = [](bool given, const char* option, const char* why) {
+    if (given) throw InputError(fmt::format("{}: {}", option, why));
+  };
+  const char* const exchanges = "not for attention; leave it out";
+  refuse(isAttention && options.minBytes != 0, "-b", exchanges);
+  refuse(isAttention && (options.explain || !options.simulateFile.empty()), "--explain, --simulate", exchanges);
+  refuse(isAttention && !options.csvFile.empty(), "--csv", "not for attention; use --json");
+  refuse(isAttention && (options.compareFloor || options.comparePermute || options.compareMpi), "--compare",
+         "of attention: torch, deepspeed");
+  refuse(isAttention && !options.launcher.empty(), "attention",
+         "starts its ranks itself and is not built to be one of a launcher's yet; start it once, with --ranks");
+  const char* const attention = "for attention only; leave it out";
+  refuse(!isAttention && (options.compareTorch || options.compareDeepspeed), "--compare torch, deepspeed", attention);
+  refuse(!isAttention && (options.causal || options.windowLeft >= 0 || options.windowRight >= 0 ||
+                          options.threads != 1 || options.headGroups != 0),
+         "--causal, --window, --threads, --head-groups", attention);
+  const ulyssesDataType_t type = options.type->id;
+  refuse(isAttention && type != ulyssesFloat32 && type != ulyssesFloat16 && type != ulyssesBfloat16, "--dtype",
+         "attention takes f32, f16 and bf16");
+}
+
+}  // namespace
+
 void checkWritable(const char* option, const std::string& path) {
   if (path.empty()) return;
   const bool existed = access(path.c_str(), F_OK) == 0;
@@ -64,8 +89,6 @@ void checkWritable(const char* option, const std::string& path) {
   std::fclose(file);
   if (!existed) (void)unlink(path.c_str());
 }
-
-}  // namespace
 
 void findRanks(Options& options, int ranksGiven) {
   options.ranks = ranksGiven > 0 ? ranksGiven : options.ranks;
@@ -92,6 +115,7 @@ void checkOptions(const Options& options) {
   const bool isHelper = !options.attach.empty();  // it does run under mpirun, and writes no file
   checkCounts(options);
   checkProducts(options);
+  checkAttention(options);
   if (options.operation == Operation::kQkv && options.tensorKind != ulyssesTensorQuery) {
     throw InputError("--tensor kv: qkv has both kinds of tensors; leave it out");
   }

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
 #include "options.h"
 
 namespace ulysses::perf {
@@ -13,5 +15,9 @@ void findRanks(Options& options, int ranksGiven);
 // What one option alone cannot tell: options that exclude each other, files that cannot be written. Throws InputError.
 // The shape itself is checked by the library's ulyssesGetSplit (make_case.cc).
 void checkOptions(const Options& options);
+
+// Now, not after an hour of measuring: throws InputError when the file cannot be written. Leaves no file behind that
+// was not there. An empty path is none.
+void checkWritable(const char* option, const std::string& path);
 
 }  // namespace ulysses::perf

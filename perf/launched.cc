@@ -8,10 +8,13 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "apart.h"
+#include "gather.h"
 #include "peer_watch.h"
 #include "preparation.h"
 #include "rank.h"
@@ -24,10 +27,6 @@
 namespace ulysses::perf {
 namespace {
 
-std::string textOf(const char* call, ulyssesResult_t result, ulyssesComm_t comm) {
-  return fmt::format("{}: {}: {}", call, ulyssesGetErrorString(result), ulyssesGetLastError(comm));
-}
-
 // The communicator of all ranks of the launcher.
 class LaunchedComm {
  public:
@@ -35,8 +34,7 @@ class LaunchedComm {
     ulyssesConfig_t config = ULYSSES_CONFIG_INITIALIZER;
     config.timeout_ms = options.timeoutMs;
     config.init_timeout_ms = options.timeoutMs;
-    const ulyssesResult_t result = ulyssesCommInitLauncher(&comm_, &config);
-    if (result != ulyssesSuccess) throw RunError(textOf("ulyssesCommInitLauncher", result, nullptr));
+    requireSuccess("ulyssesCommInitLauncher", ulyssesCommInitLauncher(&comm_, &config), nullptr);
   }
   LaunchedComm(const LaunchedComm&) = delete;
   LaunchedComm& operator=(const LaunchedComm&) = delete;
@@ -44,24 +42,9 @@ class LaunchedComm {
 
   ulyssesComm_t get() const { return comm_; }
 
-  // What every rank says, by rank. A replicated KV head reaches every rank from every rank, so ScatterHeads of one is
-  // an all-gather.
   template <typename Record>
   std::vector<Record> gather(const Record& own) const {
-    std::vector<Record> all(static_cast<size_t>(nRanks_));
-    ulyssesGeometry_t geometry = ULYSSES_GEOMETRY_INITIALIZER;
-    geometry.sequence = nRanks_;
-    geometry.heads = nRanks_;
-    geometry.kvHeads = 1;
-    ulyssesTensor_t tensor{};
-    tensor.input = &own;
-    tensor.output = all.data();
-    tensor.headDim = sizeof(Record);
-    tensor.dtype = ulyssesUint8;
-    tensor.kind = ulyssesTensorKv;
-    const ulyssesResult_t result = ulyssesScatterHeads(&geometry, &tensor, 1, comm_, nullptr);
-    if (result != ulyssesSuccess) throw RunError(textOf("ulyssesScatterHeads", result, comm_));
-    return all;
+    return allGather(comm_, nRanks_, own);
   }
 
  private:
@@ -72,7 +55,12 @@ class LaunchedComm {
 // What ranks tell each other before measuring.
 struct Word {
   char area[64] = {}, storage[64] = {};  // paths, of rank 0
-  char error[384] = {};                  // empty: this rank is ready
+  uint64_t mark = 0;                     // of that area
+  bool isApart = false;                  // the area is not there: this rank is on another machine
+  char host[64] = {};
+  pid_t pid = 0;
+  int core = -1;         // that it is bound to; -1: none
+  char error[384] = {};  // empty: this rank is ready
 };
 
 template <size_t N>
@@ -98,12 +86,16 @@ std::vector<Word> agree(const LaunchedComm& comm, const std::function<void(Word&
   return all;
 }
 
-// Rank 0 makes the memory that ranks share beside the library, the others find it by its path.
+// What there is beside the library. On one machine rank 0 makes the memory that ranks share, and the others find it by
+// its path; on several each rank has its own.
 struct Common {
   std::optional<SharedArea> area;
   std::unique_ptr<SharedStorage> storage;
+  std::optional<LaunchedComm> beside;  // of ranks on several machines
+  std::optional<Apart> apart;
+  std::vector<Word> ranks;
 
-  Common(const Options& options, const std::vector<Case>& cases, const LaunchedComm& comm) {
+  Common(Options& options, const std::vector<Case>& cases, const LaunchedComm& comm) {
     const int64_t stripe = largestStripeBytes(options, cases);
     const std::vector<Word> words = agree(comm, [&](Word& own) {
       if (options.rank != 0) return;
@@ -112,16 +104,62 @@ struct Common {
       storage = std::make_unique<SharedStorage>(options.ranks, stripe);
       copyText(own.area, area->path());
       copyText(own.storage, storage->path());
+      own.mark = area->mark();
     });
-    agree(comm, [&](Word&) {
-      if (options.rank != 0) {
-        area.emplace(SharedArea::attach(words[0].area));
+    const std::vector<Word> found = agree(comm, [&](Word& own) {
+      own.isApart = options.rank != 0 && !attach(words[0]);
+      if (options.rank != 0 && !own.isApart)
         storage = std::make_unique<SharedStorage>(words[0].storage, options.ranks, stripe);
-      }
-      RankSlot& slot = area->slot(Side::kRanks, options.rank);
-      slot.pid = getpid();
-      if (options.pin) slot.core = pinToCore(options.rank);
     });
+    if (std::any_of(found.begin(), found.end(), [](const Word& word) { return word.isApart; }))
+      goApart(options, cases, comm);
+    ranks = agree(comm, [&](Word& own) {
+      copyText(own.host, hostName());
+      own.pid = getpid();
+      if (options.pin) own.core = pinToCore(options.rank);
+    });
+    for (size_t rank = 0; rank < ranks.size(); ++rank) {
+      RankSlot& slot = area->slot(Side::kRanks, static_cast<int>(rank));
+      slot.pid = ranks[rank].pid;
+      slot.core = ranks[rank].core;
+    }
+  }
+
+  // "ranks on several machines: host-a (ranks 0, 1), host-b (ranks 2, 3); ..."
+  std::string machinesText() const {
+    std::map<std::string, std::string> byHost;
+    for (size_t rank = 0; rank < ranks.size(); ++rank) {
+      std::string& list = byHost[ranks[rank].host];
+      list += fmt::format("{}{}", list.empty() ? "" : ", ", rank);
+    }
+    std::string text = "ranks on several machines: ";
+    for (const auto& [host, list] : byHost) text += fmt::format("{} (ranks {}), ", host, list);
+    return text + "who start an iteration together to within the flight of a message; no floor, no permute";
+  }
+
+ private:
+  bool attach(const Word& first) {
+    try {
+      area.emplace(SharedArea::attach(first.area));
+    } catch (const RunError&) {
+      return false;
+    }
+    return area->mark() == first.mark;
+  }
+
+  // Comparisons that read the peers' memory have none here.
+  void goApart(Options& options, const std::vector<Case>& cases, const LaunchedComm& comm) {
+    agree(comm, [&](Word&) {
+      if (options.compareStrict && (options.compareFloor || options.comparePermute))
+        throw RunError("--compare-strict: floor and permute need ranks on one machine, and these are on several");
+      options.compareFloor = options.comparePermute = false;
+      area.reset();
+      area.emplace(SharedArea::create(options.ranks, mostIterations(options, cases)));
+      storage = std::make_unique<SharedStorage>(options.ranks, 0);
+    });
+    beside.emplace(options);
+    apart.emplace(options, *area, beside->get());
+    area->meetBy([this] { apart->meet(); });
   }
 };
 
@@ -130,9 +168,11 @@ void runRankZero(const Options& options, const std::vector<Case>& cases, Common&
   SharedArea& area = *common.area;
   Report report(options, cases, area, false);
   report.note(fmt::format("ranks started by {}", options.launcher));
+  if (common.apart) report.note(common.machinesText());
   report.header();
-  runCases(options, cases, area, *common.storage, options.rank, false, comm, [&] {
-    report.add(collectResult(area, options, cases[report.results().size()], false));
+  runCases(options, cases, area, *common.storage, options.rank, false, comm, [&](const Case& test) {
+    if (common.apart) common.apart->collect(test);
+    report.add(collectResult(area, options, test, false));
     storeAndWake(area.shown(), static_cast<uint32_t>(report.results().size()));
   });
   area.exitCode() = static_cast<uint32_t>(conclude(options, report));
@@ -140,8 +180,13 @@ void runRankZero(const Options& options, const std::vector<Case>& cases, Common&
 }
 
 void runOtherRank(const Options& options, const std::vector<Case>& cases, Common& common, ulyssesComm_t comm) {
-  runCases(options, cases, *common.area, *common.storage, options.rank, false, comm, [] {});
-  waitUntilAtLeast(common.area->shown(), static_cast<uint32_t>(cases.size()) + 1);
+  SharedArea& area = *common.area;
+  runCases(options, cases, area, *common.storage, options.rank, false, comm, [&](const Case& test) {
+    if (!common.apart) return;  // rank 0 collects and shows
+    common.apart->collect(test);
+    storeAndWake(area.shown(), area.shown() + 1);
+  });
+  if (!common.apart) waitUntilAtLeast(area.shown(), static_cast<uint32_t>(cases.size()) + 1);
 }
 
 // Whoever waited in the tool's own barrier has no word of the library's yet: ask for it.
@@ -157,7 +202,8 @@ void runOtherRank(const Options& options, const std::vector<Case>& cases, Common
 
 }  // namespace
 
-int runLaunched(const Options& options) {
+int runLaunched(const Options& given) {
+  Options options = given;
   const std::vector<Case> cases = makeCases(options);
   const LaunchedComm comm(options);
   Common common(options, cases, comm);
@@ -168,7 +214,8 @@ int runLaunched(const Options& options) {
   } catch (const Abandoned& why) {
     failWithWordOfLibrary(why, comm);
   }
-  return static_cast<int>(common.area->exitCode().load());
+  const auto code = static_cast<int>(common.area->exitCode().load());
+  return common.apart ? common.apart->share(code) : code;
 }
 
 }  // namespace ulysses::perf

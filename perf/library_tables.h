@@ -1,17 +1,18 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two tables of ulysses_info that the library itself knows.
+// The environment variables of the library, as it knows them itself.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 
 namespace ulysses::perf {
 
-// Every environment variable of the library as a Markdown table: name, default, values, meaning.
+// As a Markdown table: name, default, values, meaning.
 std::string environmentTable();
 
-// Starts nRanks processes that make a communicator, and says how each pair is joined and why.
-std::string pairMatrix(int nRanks);
+// With the value of each in this process, and whether it is from the environment or the default.
+nlohmann::ordered_json environmentJson();
 
 }  // namespace ulysses::perf

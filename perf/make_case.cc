@@ -19,7 +19,7 @@ namespace {
 
 std::vector<TensorSpec> tensorsOf(const Options& options) {
   const std::string prefix = options.backward ? "d" : "";
-  if (options.operation == Operation::kQkv) {
+  if (options.operation == Operation::kQkv || options.operation == Operation::kAttention) {
     return {{prefix + "Q", ulyssesTensorQuery, options.headDim, false},
             {prefix + "K", ulyssesTensorKv, options.headDim, false},
             {prefix + "V", ulyssesTensorKv, options.valueHeadDim, false}};

@@ -39,16 +39,19 @@ class Parser {
         help);
   }
   void describeShape(CLI::App& app);
+  void describeAttention(CLI::App& app);
   void describeMeasurement(CLI::App& app);
   void describeComparison(CLI::App& app);
   void describeOutput(CLI::App& app);
   void finishComparison();
+  void finishAttention();
   void finishSweep();
   void finishCluster();
 
   Options& options_;
   bool sequenceGiven_ = false;
   int ranks_ = 0;  // 0: not given
+  std::string window_;
   std::string operation_, type_ = "bf16", layout_ = "sbhd", order_ = "contiguous", tokens_, queryHeads_, tensor_ = "q";
   std::string memory_ = "registered", minBytes_, maxBytes_, factor_ = "2", compare_, floorKernel_ = "auto";
 };
@@ -58,6 +61,7 @@ void Parser::describe(CLI::App& app) {
   addInteger(app, "--ranks", ranks_, 1, kMaxRanks,
              "local ranks to start, rank r on core r mod cores [2]; not below a launcher");
   describeShape(app);
+  describeAttention(app);
   describeMeasurement(app);
   describeComparison(app);
   describeOutput(app);
@@ -86,6 +90,17 @@ void Parser::describeShape(CLI::App& app) {
   app.add_flag("--backward", options_.backward, "the adjoint: scatter for gather, gather (with sum) for scatter");
 }
 
+void Parser::describeAttention(CLI::App& app) {
+  app.add_flag("--causal", options_.causal, "a token sees those up to itself")->group("Attention");
+  app.add_option("--window", window_, "a token sees so many to its left and right, as in 1024,0; -1: no bound");
+  addInteger(app, "--threads", options_.threads, 1, 1024,
+             "of each rank [1]; with more than 1 ranks are not bound to cores");
+  addInteger(app, "--head-groups", options_.headGroups, 1, 1 << 20,
+             "heads travel in so many groups [the library chooses]");
+  app.add_option("--python", options_.python, "that has torch and DeepSpeed, for --compare [build/venv/bin/python]");
+  app.add_option("--peer-script", options_.attentionPeer, "what it runs [perf/attention_peer.py]");
+}
+
 void Parser::describeMeasurement(CLI::App& app) {
   app.add_option("--memory", memory_, "registered (peers map it), plain (private, staged) or cuda [registered]");
   app.add_flag("--consume", options_.consume, "the timed part reads the outputs once, as attention does");
@@ -103,14 +118,16 @@ void Parser::describeMeasurement(CLI::App& app) {
 }
 
 void Parser::describeComparison(CLI::App& app) {
-  app.add_option("--compare", compare_, "in the same run, interleaved: list of floor, permute, mpi");
+  app.add_option("--compare", compare_,
+                 "in the same run, interleaved: list of floor, permute, mpi; of attention: torch, deepspeed");
   app.add_flag("--compare-strict", options_.compareStrict, "fail when a comparison cannot be made");
   app.add_option("--floor-kernel", floorKernel_, "of the floor: pull-nt-x8, pull-x4 or auto (by bytes) [auto]");
   app.add_option("--mpirun", options_.mpirun, "Open MPI's launcher, for --compare mpi [mpirun.openmpi]");
 }
 
 void Parser::describeOutput(CLI::App& app) {
-  app.add_flag("--explain", options_.explain, "print the plan (what goes where) instead of running it");
+  app.add_flag("--explain", options_.explain,
+               "print the plan (what goes where) instead of running it; with --simulate also both prices");
   addInteger(app, "--explain-rank", options_.explainRank, 0, kMaxRanks - 1, "the plan of this rank only");
   app.add_option("--simulate", options_.simulateFile,
                  "predict the exchange on the cluster that this JSON file describes; runs nothing");
@@ -127,11 +144,23 @@ void Parser::finishComparison() {
       {{"auto", FloorKernel::kByBytes}, {"pull-nt-x8", FloorKernel::kStreamX8}, {"pull-x4", FloorKernel::kPlainX4}});
   if (compare_.empty()) return;
   for (const std::string& name : splitList(compare_)) {
-    bool Options::*const chosen = parseChoice<bool Options::*>(
-        "--compare", name,
-        {{"floor", &Options::compareFloor}, {"permute", &Options::comparePermute}, {"mpi", &Options::compareMpi}});
+    bool Options::*const chosen = parseChoice<bool Options::*>("--compare", name,
+                                                               {{"floor", &Options::compareFloor},
+                                                                {"permute", &Options::comparePermute},
+                                                                {"mpi", &Options::compareMpi},
+                                                                {"torch", &Options::compareTorch},
+                                                                {"deepspeed", &Options::compareDeepspeed}});
     options_.*chosen = true;
   }
+}
+
+void Parser::finishAttention() {
+  if (options_.threads > 1) options_.pin = false;
+  if (window_.empty()) return;
+  const std::vector<std::string> sides = splitList(window_);
+  if (sides.size() != 2) throw InputError("--window " + window_ + ": want two numbers, as in 1024,0");
+  options_.windowLeft = parseInteger("--window", sides[0], -1, kLargestDimension);
+  options_.windowRight = parseInteger("--window", sides[1], -1, kLargestDimension);
 }
 
 void Parser::finishSweep() {
@@ -149,7 +178,6 @@ void Parser::finishSweep() {
 void Parser::finishCluster() {
   if (options_.simulateFile.empty()) return;
   if (ranks_ > 0) throw InputError("--ranks: with --simulate the file says how many there are; leave it out");
-  if (options_.explain) throw InputError("--explain: shows the plan of local ranks; leave it or --simulate out");
   if (!compare_.empty()) throw InputError("--compare: --simulate runs nothing to compare with; leave one of them out");
   if (!options_.csvFile.empty()) throw InputError("--csv: --simulate writes JSON only; use --json");
   options_.cluster = readCluster("--simulate", options_.simulateFile);
@@ -157,13 +185,13 @@ void Parser::finishCluster() {
 }
 
 void Parser::finish() {
-  if (operation_ == "attention")
-    throw InputError("attention: not implemented yet; use scatter_heads, gather_heads or qkv");
-  if (operation_.empty()) throw InputError("no operation given; use scatter_heads, gather_heads or qkv (see --help)");
+  if (operation_.empty())
+    throw InputError("no operation given; use scatter_heads, gather_heads, qkv or attention (see --help)");
   options_.operation = parseChoice<Operation>("operation", operation_,
                                               {{"scatter_heads", Operation::kScatterHeads},
                                                {"gather_heads", Operation::kGatherHeads},
-                                               {"qkv", Operation::kQkv}});
+                                               {"qkv", Operation::kQkv},
+                                               {"attention", Operation::kAttention}});
   options_.type = findDataType(type_);
   if (options_.type == nullptr) {
     throw InputError(fmt::format("--dtype {}: no such type; use one of {}", type_, dataTypeNames()));
@@ -194,6 +222,7 @@ void Parser::finish() {
   if (options_.explainRank >= 0) options_.explain = true;
   if (options_.peerName.empty()) options_.peerName = std::string("ulysses-") + memoryName(options_.memory);
   finishComparison();
+  finishAttention();
   finishSweep();
   finishCluster();
 }
@@ -231,6 +260,8 @@ const char* operationName(Operation operation) {
       return "gather_heads";
     case Operation::kQkv:
       return "qkv";
+    case Operation::kAttention:
+      return "attention";
   }
   return "?";
 }

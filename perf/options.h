@@ -15,7 +15,7 @@
 
 namespace ulysses::perf {
 
-enum class Operation { kScatterHeads, kGatherHeads, kQkv };
+enum class Operation { kScatterHeads, kGatherHeads, kQkv, kAttention };
 enum class Memory { kRegistered, kPlain };
 enum class FloorKernel { kByBytes, kStreamX8, kPlainX4 };
 
@@ -38,6 +38,12 @@ struct Options {
   int warmups = -1;    // -1: by iterations
   bool compareFloor = false, comparePermute = false, compareMpi = false, compareStrict = false;
   FloorKernel floorKernel = FloorKernel::kByBytes;
+  // attention only
+  bool causal = false, compareTorch = false, compareDeepspeed = false;
+  int64_t windowLeft = -1, windowRight = -1;  // -1: no bound
+  int threads = 1, headGroups = 0;            // of each rank; 0: the library chooses
+  std::string python = "build/venv/bin/python";
+  std::string attentionPeer = "perf/attention_peer.py";
   bool explain = false;
   int explainRank = -1;                                    // -1: every rank
   std::string simulateFile;                                // empty: run here

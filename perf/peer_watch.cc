@@ -29,8 +29,9 @@ PeerWatch::PeerWatch(const Options& options, const SharedArea& area, ulyssesComm
     : options_(options), area_(area), comm_(comm), lastProgressS_(nowS()) {
   for (int rank = 0; rank < options.ranks; ++rank) {
     const pid_t pid = area.slot(Side::kRanks, rank).pid;
-    const int fd = rank == options.rank ? -1 : static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-    if (fd < 0 && rank != options.rank) throwErrno(fmt::format("pidfd_open of rank {} (pid {})", rank, pid));
+    const bool isWatched = rank != options.rank && !area.meeting();  // of other machines the library finds the end
+    const int fd = isWatched ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1;
+    if (fd < 0 && isWatched) throwErrno(fmt::format("pidfd_open of rank {} (pid {})", rank, pid));
     pidFds_.push_back(fd);
   }
   thread_ = std::thread([this] { run(); });

@@ -5,24 +5,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <string_view>
+
 #include "bench.h"
 #include "compare.h"
 
 namespace ulysses::perf {
 namespace {
-
-ulyssesComm_t join(const Options& options, const SharedArea& area, int rank) {
-  ulyssesConfig_t config = ULYSSES_CONFIG_INITIALIZER;
-  config.timeout_ms = options.timeoutMs;
-  config.init_timeout_ms = options.timeoutMs;
-  ulyssesComm_t comm = nullptr;
-  const ulyssesResult_t result = ulyssesCommInitRankConfig(&comm, options.ranks, &area.uniqueId(), rank, &config);
-  if (result != ulyssesSuccess) {
-    throw RunError(
-        fmt::format("ulyssesCommInitRankConfig: {}: {}", ulyssesGetErrorString(result), ulyssesGetLastError(nullptr)));
-  }
-  return comm;
-}
 
 std::vector<Entry> makeEntries(const Options& options, const Case& test, int rank, ulyssesComm_t comm,
                                const SharedStorage& storage, Barrier& barrier) {
@@ -37,15 +26,39 @@ std::vector<Entry> makeEntries(const Options& options, const Case& test, int ran
   return entries;
 }
 
+uint32_t pathsOf(ulyssesComm_t comm, int rank, int nRanks) {
+  uint32_t paths = 0;
+  for (int peer = 0; peer < nRanks; ++peer) {
+    ulyssesPathInfo_t info;
+    if (peer == rank || ulyssesCommGetPath(comm, peer, &info) != ulyssesSuccess) continue;
+    paths |= std::string_view(info.path) == "ucx" ? kByUcx : kByShm;
+  }
+  return paths;
+}
+
 }  // namespace
 
+ulyssesComm_t join(const Options& options, const SharedArea& area, int rank) {
+  ulyssesConfig_t config = ULYSSES_CONFIG_INITIALIZER;
+  config.timeout_ms = options.timeoutMs;
+  config.init_timeout_ms = options.timeoutMs;
+  ulyssesComm_t comm = nullptr;
+  const ulyssesResult_t result = ulyssesCommInitRankConfig(&comm, options.ranks, &area.uniqueId(), rank, &config);
+  if (result != ulyssesSuccess) {
+    throw RunError(
+        fmt::format("ulyssesCommInitRankConfig: {}: {}", ulyssesGetErrorString(result), ulyssesGetLastError(nullptr)));
+  }
+  return comm;
+}
+
 void runCases(const Options& options, const std::vector<Case>& cases, SharedArea& area, const SharedStorage& storage,
-              int rank, bool withMpi, ulyssesComm_t comm, const std::function<void()>& onCaseDone) {
+              int rank, bool withMpi, ulyssesComm_t comm, const std::function<void(const Case& test)>& onCaseDone) {
+  area.slot(Side::kRanks, rank).paths = pathsOf(comm, rank, options.ranks);
   Bench bench(options, area, Side::kRanks, rank, withMpi);
   for (const Case& test : cases) {
     const auto nContenders = static_cast<int>(contendersOf(options, test, withMpi).size());
     bench.run(test, nContenders, [&] { return makeEntries(options, test, rank, comm, storage, bench.barrier()); });
-    bench.finishCase(onCaseDone);
+    bench.finishCase([&] { onCaseDone(test); });
   }
   area.slot(Side::kRanks, rank).enter(Phase::kEnding);
 }
@@ -57,7 +70,8 @@ void runRank(const Options& options, const std::vector<Case>& cases, SharedArea&
   const bool withMpi = area.withMpi() != 0;
   slot.enter(Phase::kJoining);
   ulyssesComm_t comm = join(options, area, rank);
-  runCases(options, cases, area, storage, rank, withMpi, comm, [&] {
+  runCases(options, cases, area, storage, rank, withMpi, comm, [&](const Case&) {
+    if (rank != 0) return;
     const uint64_t one = 1;
     if (write(caseDoneFd, &one, sizeof one) != sizeof one) throwErrno("write to the tool");
   });

@@ -24,9 +24,11 @@ std::string joined(const std::vector<std::string>& words) {
 
 }  // namespace
 
-std::string pathName(const Options& options) {
-  if (options.ranks == 1) return "self";
-  return options.memory == Memory::kRegistered ? "shm registered" : "shm staged";
+std::string pathName(const Options& options, uint32_t paths) {
+  std::string name;
+  if (paths & kByShm) name = options.memory == Memory::kRegistered ? "shm registered" : "shm staged";
+  if (paths & kByUcx) name += name.empty() ? "ucx" : ", ucx";
+  return name.empty() ? "self" : name;
 }
 
 std::string libraryVersion() {
@@ -56,8 +58,8 @@ void Report::header() const {
              operationName(options_.operation), options_.backward ? " --backward" : "",
              first.op == ulyssesOpScatterHeads ? "ScatterHeads" : "GatherHeads", options_.ranks, options_.batch,
              options_.heads, options_.kvHeads, options_.headDim, options_.valueHeadDim);
-  fmt::print("# layout {}, order {}, memory {}, path: {}, imbalance {:.3g}\n", options_.layoutName,
-             orderName(options_.order), memoryName(options_.memory), pathName(options_), first.imbalance);
+  fmt::print("# layout {}, order {}, memory {}, imbalance {:.3g}\n", options_.layoutName, orderName(options_.order),
+             memoryName(options_.memory), first.imbalance);
   fmt::print("# inputs rewritten before each iteration: {}, outputs read in the timed part: {}, validation: {}\n",
              options_.fresh ? "yes" : "no", options_.consume ? "yes" : "no", options_.check ? 1 : 0);
   fmt::print("#\n# Using {} of {}, {} cores\n", hostName(), cpuModel(), cores.size());
@@ -137,6 +139,7 @@ void Report::footer() const {
   const int64_t wrong = wrongElements(), damaged = damagedGuardBytes();
   if (options_.check) fmt::print("# Wrong elements       : {} {}\n", wrong, wrong == 0 ? "OK" : "FAILED");
   fmt::print("# Out of bounds values : {} {}\n", damaged, damaged == 0 ? "OK" : "FAILED");
+  if (!results_.empty()) fmt::print("# Path                 : {}\n", pathName(options_, results_.front().paths));
   fmt::print("# Avg bus bandwidth    : {:g}\n", averageBusbwGbps());
   std::fflush(stdout);
 }

@@ -14,8 +14,9 @@
 
 namespace ulysses::perf {
 
-std::string pathName(const Options& options);  // how bytes move: "shm registered", "shm staged", "self"
-std::string libraryVersion();                  // of the library at run time
+// How bytes move, of PathBit bits: "shm registered", "shm staged", "ucx", "shm registered, ucx", "self".
+std::string pathName(const Options& options, uint32_t paths);
+std::string libraryVersion();  // of the library at run time
 
 class Report {
  public:

@@ -5,14 +5,12 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <ctime>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "report.h"
+#include "result_json.h"
 #include "system_info.h"
 
 namespace ulysses::perf {
@@ -31,12 +29,6 @@ std::string utcNow() {
   std::array<char, 32> text{};
   (void)std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
   return text.data();
-}
-
-double toNs(double us) { return std::round(us * 1e3) * 1e-3; }  // what the clock resolves
-
-ordered_json timesJson(const TimesUs& times) {
-  return {{"min", toNs(times.min)}, {"p50", toNs(times.p50)}, {"p99", toNs(times.p99)}, {"max", toNs(times.max)}};
 }
 
 ordered_json compareJson(const CaseResult& result) {
@@ -60,44 +52,27 @@ ordered_json compareJson(const CaseResult& result) {
 ordered_json rowJson(const Options& options, const CaseResult& result) {
   const Case& test = *result.test;
   const ContenderResult& own = result.own();
-  return {{"op", operationName(options.operation)},
-          {"backward", options.backward},
-          {"ranks", test.ranks},
-          {"seq", test.sequence},
-          {"batch", test.batch},
-          {"heads", test.heads},
-          {"kv_heads", test.kvHeads},
-          {"head_dim", options.headDim},
-          {"v_head_dim", options.valueHeadDim},
-          {"dtype", test.type->name},
-          {"layout", options.layoutName},
-          {"order", orderName(test.order)},
-          {"tokens", test.tokens},
-          {"query_heads", test.queryHeads},
-          {"memory", memoryName(options.memory)},
-          {"path", pathName(options)},
-          {"fresh", options.fresh},
-          {"consume", options.consume},
-          {"iterations", result.schedule.iterations()},
-          {"warmup", result.schedule.warmups},
-          {"bytes", result.bytes()},
-          {"time_us", timesJson(own.times)},
-          {"b2b_us", toNs(own.backToBackUs)},
-          {"algbw_gbps", numberOrNull(result.algbwGbps())},
-          {"busbw_gbps", numberOrNull(result.busbwGbps())},
-          {"wrong", options.check ? ordered_json(own.wrong) : ordered_json(nullptr)},
-          {"out_of_bounds", own.damagedGuardBytes},
-          {"extra_memory_bytes", result.extraMemoryBytes},
-          {"imbalance", test.imbalance},
-          {"compare", compareJson(result)}};
-}
-
-// The whole file or an error: a result that is half there helps nobody.
-void writeFile(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::trunc);
-  file << text;
-  file.close();
-  if (!file) throw RunError(fmt::format("write of {}: {}", path, std::strerror(errno)));
+  ordered_json row = {{"op", operationName(options.operation)}, {"backward", options.backward}};
+  row.update(geometryJson(options, test));
+  row.update({{"tokens", test.tokens},
+              {"query_heads", test.queryHeads},
+              {"memory", memoryName(options.memory)},
+              {"path", pathName(options, result.paths)},
+              {"fresh", options.fresh},
+              {"consume", options.consume},
+              {"iterations", result.schedule.iterations()},
+              {"warmup", result.schedule.warmups},
+              {"bytes", result.bytes()},
+              {"time_us", timesJson(own.times)},
+              {"b2b_us", toNs(own.backToBackUs)},
+              {"algbw_gbps", numberOrNull(result.algbwGbps())},
+              {"busbw_gbps", numberOrNull(result.busbwGbps())},
+              {"wrong", options.check ? ordered_json(own.wrong) : ordered_json(nullptr)},
+              {"out_of_bounds", own.damagedGuardBytes},
+              {"extra_memory_bytes", result.extraMemoryBytes},
+              {"imbalance", test.imbalance},
+              {"compare", compareJson(result)}});
+  return row;
 }
 
 std::string commandLine(const Options& options) {
@@ -113,7 +88,7 @@ std::string csvLine(const Options& options, const CaseResult& result, const Cont
       fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}", operationName(options.operation),
                   options.backward ? 1 : 0, test.ranks, test.sequence, test.batch, test.heads, test.kvHeads,
                   options.headDim, options.valueHeadDim, test.type->name, options.layoutName, orderName(test.order),
-                  memoryName(options.memory), pathName(options), result.bytes());
+                  memoryName(options.memory), pathName(options, result.paths), result.bytes());
   return fmt::format("{},{},{:.3f},{:.3f},{:.3f},{:.3f},{:.3f},{:.4f},{:.4f},{},{:.4f},{:.4f},{:.4f},{:.4f}\n", shape,
                      one.name, one.times.min, one.times.p50, one.times.p99, one.times.max, one.backToBackUs, algbw,
                      algbw * (test.ranks - 1) / test.ranks, options.check ? std::to_string(one.wrong) : "",

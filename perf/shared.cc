@@ -7,6 +7,7 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -98,6 +99,7 @@ SharedArea SharedArea::create(int nRanks, int maxIterations) {
   header->nRanks = nRanks;
   header->maxIterations = maxIterations;
   header->bytes = parts.end;
+  if (getrandom(&header->mark, sizeof header->mark, 0) != sizeof header->mark) throwErrno("getrandom");
   new (area.base_ + parts.flags) Flag[static_cast<size_t>(kSides * nRanks)];
   new (area.base_ + parts.slots) RankSlot[static_cast<size_t>(kSides * nRanks)];
   new (area.base_ + parts.contenders) ContenderSlot[kMaxContenders];
@@ -105,18 +107,22 @@ SharedArea SharedArea::create(int nRanks, int maxIterations) {
 }
 
 SharedArea SharedArea::attach(const std::string& path) {
+  struct stat status {};  // first: on another machine it may be anything
+  if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < ssize_t{kHeaderBytes})
+    throw RunError(path + " is not of ulysses_perf");
   const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0) throwErrno("open of " + path);
-  struct stat status {};
-  if (fstat(fd, &status) != 0) throwErrno("fstat of " + path);
   SharedArea area(fd, static_cast<size_t>(status.st_size));
-  if (area.bytes_ < kHeaderBytes || area.header_->bytes != area.bytes_)
-    throw RunError(path + " is not of ulysses_perf");
+  if (area.header_->bytes != area.bytes_) throw RunError(path + " is not of ulysses_perf");
   return area;
 }
 
 SharedArea::SharedArea(SharedArea&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), bytes_(other.bytes_), header_(other.header_), base_(other.base_) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      bytes_(other.bytes_),
+      header_(other.header_),
+      base_(other.base_),
+      meeting_(std::move(other.meeting_)) {}
 
 SharedArea::~SharedArea() {
   if (fd_ < 0) return;
@@ -183,10 +189,15 @@ void storeAndWake(std::atomic<uint32_t>& counter, uint32_t value) {
 }
 
 // With a core for each rank nobody yields: whoever comes back late from a yield would be timed as slow.
-Barrier::Barrier(Flag* flags, int nRanks, int rank)
-    : flags_(flags), nRanks_(nRanks), rank_(rank), pauses_(nRanks <= sysconf(_SC_NPROCESSORS_ONLN) ? 200'000 : 20) {}
+Barrier::Barrier(const SharedArea& area, Side side, int rank)
+    : meeting_(area.meeting()),
+      flags_(area.barrierFlags(side)),
+      nRanks_(area.nRanks()),
+      rank_(rank),
+      pauses_(nRanks_ <= sysconf(_SC_NPROCESSORS_ONLN) ? 200'000 : 20) {}
 
 void Barrier::wait() {
+  if (meeting_) return meeting_();
   ++epoch_;
   // Release: what this rank wrote before the barrier is visible to whoever sees the flag.
   flags_[rank_].value.store(epoch_, std::memory_order_release);

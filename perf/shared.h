@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -33,11 +34,14 @@ struct alignas(64) Flag {
 enum class Phase : uint32_t { kStarting, kJoining, kAllocating, kVerifying, kWarming, kTiming, kWaiting, kEnding };
 const char* phaseName(Phase phase);
 
+enum PathBit : uint32_t { kByShm = 1, kByUcx = 2 };
+
 struct alignas(64) RankSlot {
   std::atomic<pid_t> pid{0};
   std::atomic<uint32_t> heartbeat{0};  // changes while the rank gets on; the watchdog looks at it
   std::atomic<Phase> phase{Phase::kStarting};
-  std::atomic<int> core{-1};  // that the rank is bound to, as it knows itself; -1: not said
+  std::atomic<uint32_t> paths{0};  // to its peers, as bits of PathBit
+  std::atomic<int> core{-1};       // that the rank is bound to, as it knows itself; -1: not said
   char error[2048] = {};
 
   void enter(Phase next) {
@@ -64,13 +68,19 @@ class SharedArea {
  public:
   // maxIterations: most timed iterations of any case.
   static SharedArea create(int nRanks, int maxIterations);
-  static SharedArea attach(const std::string& path);  // path() of another process's area
+  // path() of another process's area. Throws RunError where it is not there: on another machine.
+  static SharedArea attach(const std::string& path);
   SharedArea(SharedArea&& other) noexcept;
   SharedArea& operator=(SharedArea&&) = delete;
   ~SharedArea();
 
-  std::string path() const;  // "/proc/PID/fd/N": open to this user while the creator lives
+  std::string path() const;                        // "/proc/PID/fd/N": open to this user while the creator lives
+  uint64_t mark() const { return header_->mark; }  // random: no other machine has this one
   int nRanks() const { return header_->nRanks; }
+
+  // How ranks of several machines meet, instead of by this memory. Of this process.
+  void meetBy(std::function<void()> meeting) { meeting_ = std::move(meeting); }
+  const std::function<void()>& meeting() const { return meeting_; }
 
   RankSlot& slot(Side side, int rank) const;
   Flag* barrierFlags(Side side) const;
@@ -93,6 +103,7 @@ class SharedArea {
   struct Header {
     int nRanks, maxIterations;
     size_t bytes;
+    uint64_t mark;
     ulyssesUniqueId_t id;
     alignas(64) std::atomic<uint32_t> started, turn, shown, mpiReady, withMpi, exitCode;
   };
@@ -102,6 +113,7 @@ class SharedArea {
   size_t bytes_;
   Header* header_;
   std::byte* base_;
+  std::function<void()> meeting_;
 };
 
 // A peer is gone, or nobody gets on: what this process waits for will not come.
@@ -122,10 +134,11 @@ void storeAndWake(std::atomic<uint32_t>& counter, uint32_t value);
 // ranks than cores costs whole scheduler ticks.
 class Barrier {
  public:
-  Barrier(Flag* flags, int nRanks, int rank);
+  Barrier(const SharedArea& area, Side side, int rank);
   void wait();
 
  private:
+  const std::function<void()>& meeting_;
   Flag* flags_;
   int nRanks_, rank_, pauses_;
   uint32_t epoch_ = 0;

@@ -4,13 +4,11 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 #include "case.h"
 #include "cluster.h"
 #include "error.h"
 #include "options.h"
+#include "result_json.h"
 #include "system_info.h"
 
 namespace ulysses::perf {
@@ -60,10 +58,7 @@ void write(const Options& options, const ordered_json& rows) {
                                  {"hosts", options.cluster.hosts},
                                  {"ranks_per_host", options.cluster.ranksPerHost},
                                  {"rows", rows}};
-  std::ofstream file(options.jsonFile);
-  file << document.dump(2) << '\n';
-  file.close();
-  if (!file) throw RunError(fmt::format("--json {}: could not be written; is the disk full?", options.jsonFile));
+  writeFile(options.jsonFile, document.dump(2) + "\n");
 }
 
 }  // namespace

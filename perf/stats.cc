@@ -49,7 +49,10 @@ double CaseResult::busbwGbps() const { return algbwGbps() * (test->ranks - 1) / 
 CaseResult collectResult(const SharedArea& area, const Options& options, const Case& test, bool withMpi) {
   const std::vector<ContenderInfo> infos = contendersOf(options, test, withMpi);
   CaseResult result{&test, scheduleOf(options, test, static_cast<int>(infos.size())), {}, 0};
-  for (int rank = 0; rank < area.nRanks(); ++rank) result.extraMemoryBytes += area.result(0, rank).extraMemoryBytes;
+  for (int rank = 0; rank < area.nRanks(); ++rank) {
+    result.extraMemoryBytes += area.result(0, rank).extraMemoryBytes;
+    result.paths |= area.slot(Side::kRanks, rank).paths;
+  }
   std::vector<double> ours;
   for (size_t i = 0; i < infos.size(); ++i) {
     const int index = static_cast<int>(i);

@@ -39,6 +39,7 @@ struct CaseResult {
   Schedule schedule;
   std::vector<ContenderResult> contenders;  // the library first
   int64_t extraMemoryBytes;                 // of all ranks, by which their exchanges grew them
+  uint32_t paths = 0;                       // of all ranks, as bits of PathBit
 
   const ContenderResult& own() const { return contenders.front(); }
   int64_t bytes() const { return test->largestReceivedBytes(); }

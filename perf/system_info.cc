@@ -4,18 +4,14 @@
 
 #include <fmt/format.h>
 #include <sched.h>
-#include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <fstream>
-#include <optional>
 
 namespace ulysses::perf {
-namespace {
 
 std::string firstLine(const std::string& path) {
   std::ifstream file(path);
@@ -23,6 +19,15 @@ std::string firstLine(const std::string& path) {
   std::getline(file, line);
   return line;
 }
+
+std::optional<int64_t> leadingNumber(const std::string& text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{}) return std::nullopt;
+  return value;
+}
+
+namespace {
 
 // The text after "key:" of a /proc file.
 std::string procField(const std::string& path, const std::string& key) {
@@ -35,47 +40,13 @@ std::string procField(const std::string& path, const std::string& key) {
   return "";
 }
 
-std::optional<int64_t> leadingNumber(const std::string& text) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{}) return std::nullopt;
-  return value;
-}
-
-// What one memory cgroup leaves; nullopt without a limit. Limits beyond any memory mean none.
-std::optional<int64_t> leftIn(const std::string& folder, const char* limitFile, const char* usageFile) {
+// Of one memory cgroup; nullopt without a limit. Limits beyond any memory mean none.
+std::optional<CgroupMemory> memoryOf(const std::string& folder, const char* limitFile, const char* usageFile) {
   constexpr int64_t kNoLimit = int64_t{1} << 60;
   const auto limit = leadingNumber(firstLine(folder + "/" + limitFile));
   const auto usage = leadingNumber(firstLine(folder + "/" + usageFile));
   if (!limit || !usage || *limit >= kNoLimit) return std::nullopt;
-  return std::max<int64_t>(0, *limit - *usage);
-}
-
-// The process's own cgroup and those around it; a container sees its own as the root.
-int64_t cgroupLeft() {
-  int64_t least = -1;
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    const bool isUnified = line.starts_with("0::");
-    const size_t memory = line.find(":memory:");
-    if (!isUnified && memory == std::string::npos) continue;
-    std::string path = isUnified ? line.substr(3) : line.substr(memory + 8);
-    const std::string mount = isUnified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
-    for (;;) {
-      const auto left = isUnified ? leftIn(mount + path, "memory.max", "memory.current")
-                                  : leftIn(mount + path, "memory.limit_in_bytes", "memory.usage_in_bytes");
-      if (left && (least < 0 || *left < least)) least = *left;
-      if (path.empty() || path == "/") break;
-      path.erase(path.rfind('/'));
-    }
-  }
-  return least;
-}
-
-int64_t limitOf(__rlimit_resource resource) {
-  rlimit limit{};
-  if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return -1;
-  return static_cast<int64_t>(limit.rlim_cur);
+  return CgroupMemory{*limit, std::max<int64_t>(0, *limit - *usage)};
 }
 
 }  // namespace
@@ -123,34 +94,41 @@ int pinToCore(int rank) {
   return sched_setaffinity(0, sizeof one, &one) == 0 ? core : -1;  // measured unpinned where that is forbidden
 }
 
-std::vector<Cache> caches() {
-  std::vector<Cache> found;
-  for (int index = 0; index < 8; ++index) {
-    const std::string folder = fmt::format("/sys/devices/system/cpu/cpu0/cache/index{}/", index);
-    const auto kib = leadingNumber(firstLine(folder + "size"));
-    const std::string type = firstLine(folder + "type");
-    if (!kib || type == "Instruction") continue;
-    const std::string name = fmt::format("L{}{}", firstLine(folder + "level"), type == "Data" ? "d" : "");
-    found.push_back({name, *kib * 1024, firstLine(folder + "shared_cpu_list")});
+// The process's own cgroup and those around it; a container sees its own as the root.
+CgroupMemory cgroupMemory() {
+  CgroupMemory least{-1, -1};
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const bool isUnified = line.starts_with("0::");
+    const size_t memory = line.find(":memory:");
+    if (!isUnified && memory == std::string::npos) continue;
+    std::string path = isUnified ? line.substr(3) : line.substr(memory + 8);
+    const std::string mount = isUnified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+    for (;;) {
+      const auto found = isUnified ? memoryOf(mount + path, "memory.max", "memory.current")
+                                   : memoryOf(mount + path, "memory.limit_in_bytes", "memory.usage_in_bytes");
+      if (found && (least.limitBytes < 0 || found->leftBytes < least.leftBytes)) least = *found;
+      if (path.empty() || path == "/") break;
+      path.erase(path.rfind('/'));
+    }
   }
-  return found;
+  return least;
 }
 
-MemoryLimits memoryLimits() {
-  MemoryLimits limits{};
-  limits.availableBytes = leadingNumber(procField("/proc/meminfo", "MemAvailable")).value_or(0) * 1024;
-  limits.cgroupBytes = cgroupLeft();
-  struct statvfs shm {};
-  limits.devShmBytes = -1;
-  if (statvfs("/dev/shm", &shm) == 0) limits.devShmBytes = static_cast<int64_t>(shm.f_bavail * shm.f_frsize);
-  limits.lockedBytes = limitOf(RLIMIT_MEMLOCK);
-  limits.openFiles = limitOf(RLIMIT_NOFILE);
-  return limits;
+int64_t availableMemoryBytes() { return leadingNumber(procField("/proc/meminfo", "MemAvailable")).value_or(0) * 1024; }
+
+std::optional<int64_t> linkMbit(const std::string& device) {
+  if (device.find('/') != std::string::npos) return std::nullopt;
+  // Interfaces without a speed, virtual ones, say -1 or nothing.
+  const auto mbit = leadingNumber(firstLine(fmt::format("/sys/class/net/{}/speed", device)));
+  if (mbit && *mbit > 0) return mbit;
+  const auto gbit = leadingNumber(firstLine(fmt::format("/sys/class/infiniband/{}/ports/1/rate", device)));
+  return gbit && *gbit > 0 ? std::optional<int64_t>(*gbit * 1000) : std::nullopt;
 }
 
 int64_t usableMemoryBytes() {
-  const MemoryLimits limits = memoryLimits();
-  return limits.cgroupBytes < 0 ? limits.availableBytes : std::min(limits.availableBytes, limits.cgroupBytes);
+  const int64_t left = cgroupMemory().leftBytes;
+  return left < 0 ? availableMemoryBytes() : std::min(availableMemoryBytes(), left);
 }
 
 int64_t proportionalBytes() { return leadingNumber(procField("/proc/self/smaps_rollup", "Pss:")).value_or(0) * 1024; }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,21 +16,16 @@ std::string cpuModel();
 std::vector<int> allowedCores();  // that this process could run on when it first asked, ascending
 int pinToCore(int rank);          // rank r to the (r mod n)-th of them, which is returned; -1: it cannot
 
-struct Cache {
-  std::string name;  // "L1d", "L2", "L3"
-  int64_t bytes;
-  std::string sharedBy;  // cores, as the kernel writes lists
+// The tightest memory cgroup around this process; -1: no limit.
+struct CgroupMemory {
+  int64_t limitBytes, leftBytes;
 };
-std::vector<Cache> caches();  // of core 0
+CgroupMemory cgroupMemory();
 
-struct MemoryLimits {
-  int64_t availableBytes;  // MemAvailable
-  int64_t cgroupBytes;     // what this process's memory cgroup leaves; -1: no limit
-  int64_t devShmBytes;     // free in /dev/shm (the library's memfds do not count against it); -1: none
-  int64_t lockedBytes;     // RLIMIT_MEMLOCK; -1: unlimited
-  int64_t openFiles;       // RLIMIT_NOFILE
-};
-MemoryLimits memoryLimits();
+int64_t availableMemoryBytes();  // MemAvailable
+
+// Of a network interface, or of the first port of an InfiniBand device; nullopt: the kernel does not tell.
+std::optional<int64_t> linkMbit(const std::string& device);
 
 // The least of what is available and what the cgroup leaves.
 int64_t usableMemoryBytes();
@@ -38,5 +34,8 @@ int64_t usableMemoryBytes();
 int64_t proportionalBytes();
 
 std::string formatBytes(int64_t bytes);  // "1.5 GiB"
+
+std::string firstLine(const std::string& path);  // of a file of /proc or /sys; "" when there is none
+std::optional<int64_t> leadingNumber(const std::string& text);
 
 }  // namespace ulysses::perf

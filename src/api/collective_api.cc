@@ -89,6 +89,21 @@ Result wait(ulyssesRequest_t* request) {
   });
 }
 
+/// `op` and `why` are enumerators of the caller's, which may be none of their types.
+Result refuse(int op, int why, const char* reason, uint64_t comm) {
+  require(op == ulyssesOpScatterHeads || op == ulyssesOpGatherHeads, "op={}: want 0 (ScatterHeads) or 1 (GatherHeads)",
+          op);
+  require(why > ulyssesSuccess && why <= ulyssesCorrupted, "result={}: want the error that stands in the way, 1..{}",
+          why, numberOf(ulyssesCorrupted));
+  require(reason != nullptr, "reason is NULL");
+  const auto given = static_cast<Result>(why);
+  return withComm(comm, [&](Communicator& c) {
+    const uint64_t before = c.exchange().lastStarted();
+    const Result poisoned = c.poison(static_cast<Operation>(op), given, reason);
+    return c.exchange().lastStarted() != before ? Result::Success : poisoned;  // told, or why not
+  });
+}
+
 }  // namespace
 
 extern "C" {
@@ -119,6 +134,10 @@ ulyssesResult_t ulyssesTest(ulyssesRequest_t* request, int* done) {
 
 ulyssesResult_t ulyssesWait(ulyssesRequest_t* request) {
   return guard([&] { return wait(request); });
+}
+
+ulyssesResult_t ulyssesRefuse(ulyssesOp_t op, ulyssesResult_t result, const char* reason, ulyssesComm_t comm) {
+  return guard([&] { return refuse(numberOf(op), numberOf(result), reason, idOf(comm)); });
 }
 
 ulyssesResult_t ulyssesGroupStart(void) {

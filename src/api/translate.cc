@@ -94,6 +94,7 @@ Geometry translateGeometry(const ulyssesGeometry_t* in, int nRanks) {
   out.order = static_cast<SequenceOrder>(order);
   out.tokens = perRank(in->tokens);
   out.queryHeads = perRank(in->queryHeads);
+  out.tag = in->tag;
   if (in->cuSeqlens) out.cuSeqlens = std::span(in->cuSeqlens, static_cast<size_t>(in->nSequences) + 1);
   return out;
 }

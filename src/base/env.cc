@@ -37,6 +37,14 @@ constexpr Variable kTable[] = {
     {"ULYSSES_RANK", "from the launcher", "0 .. ULYSSES_RANKS - 1",
      "which rank this process is, before any launcher's word"},
     {"ULYSSES_RANKS", "from the launcher", "1 .. 65536", "how many ranks there are"},
+    {"ULYSSES_PATH", "auto", "auto, shm, ucx",
+     "how ranks reach each other: shared memory within a host and UCX between hosts, or one of them only, which must "
+     "work; rank 0's value holds for the group"},
+    {"ULYSSES_TWO_LEVEL", "1", "0, 1",
+     "1: a KV head that several ranks of a host share crosses the network once, both ways; rank 0's value holds for "
+     "the group"},
+    {"ULYSSES_HOST_ID", "from the system", "any text",
+     "ranks with different ones are taken to be on different hosts, to try out on one what there is between many"},
     {"ULYSSES_STAGING_BYTES", "1048576", "4096 .. 2^32",
      "window per rank for tensors in private memory; rank 0's value holds for the group"},
     {"ULYSSES_PLAN_CACHE", "64", "1 .. 65536", "plans a communicator keeps, least recently used dropped"},
@@ -54,9 +62,9 @@ const Variable& find(const char* name) {
 }
 
 /// Read by tests and tools of this project.
-constexpr const char* kOthers[] = {"ULYSSES_TEST_CASES",    "ULYSSES_TEST_SEED",     "ULYSSES_TEST_POINT",
-                                   "ULYSSES_TEST_START_US", "ULYSSES_PERF",          "ULYSSES_LIBRARY",
-                                   "ULYSSES_SOAK_CYCLES",   "ULYSSES_SOAK_EXCHANGES"};
+constexpr const char* kOthers[] = {"ULYSSES_TEST_CASES",    "ULYSSES_TEST_SEED",      "ULYSSES_TEST_POINT",
+                                   "ULYSSES_TEST_START_US", "ULYSSES_PERF",           "ULYSSES_LIBRARY",
+                                   "ULYSSES_SOAK_CYCLES",   "ULYSSES_SOAK_EXCHANGES", "ULYSSES_TEST_RANKS_PER_HOST"};
 
 /// Insertions, deletions and exchanges of a letter that make one word of the other.
 size_t editDistance(std::string_view a, std::string_view b) {
@@ -113,6 +121,16 @@ int64_t integer(const char* name, int64_t fallback, int64_t low, int64_t high) {
           "environment variable {}={}: want a whole number in {}; unset it for the default {}", name, value,
           variable.values, variable.defaultText);
   return number;
+}
+
+int choice(const char* name, std::initializer_list<std::string_view> words) {
+  const Variable& variable = find(name);
+  const char* value = text(name);
+  if (!value) return 0;
+  const auto* const at = std::ranges::find(words, std::string_view(value));
+  require(at != words.end(), "environment variable {}={}: want one of {}; unset it for the default {}", name, value,
+          variable.values, variable.defaultText);
+  return static_cast<int>(at - words.begin());
 }
 
 }  // namespace ulysses::env

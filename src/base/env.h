@@ -4,6 +4,7 @@
 // Every environment variable of the library: one table, from which the values are read and docs/environment.md is made.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,9 @@ std::span<const Variable> table() noexcept;
 /// The value of an integer variable in [low, high], or `fallback` when unset. Throws Error(InvalidArgument) naming the
 /// variable, its value and the range when it is not such a number.
 int64_t integer(const char* name, int64_t fallback, int64_t low, int64_t high);
+
+/// Which of the words a variable is; 0 when unset. Throws as integer() does.
+int choice(const char* name, std::initializer_list<std::string_view> words);
 
 /// The value of a text variable, or nullptr when unset or empty.
 const char* text(const char* name) noexcept;

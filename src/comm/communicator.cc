@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -17,15 +18,15 @@
 
 namespace ulysses {
 
-Communicator::Communicator(Identity identity, std::unique_ptr<Path> path, Settings settings)
+Communicator::Communicator(Identity identity, Routes routes, Settings settings, Origin origin)
     : rank_(identity.rank),
       nRanks_(identity.nRanks),
       settings_(std::move(settings)),
-      path_(std::move(path)),
-      plans_(rank_, settings_.planCacheSize) {
-  std::vector<Path*> paths(static_cast<size_t>(nRanks_), path_.get());
-  paths[static_cast<size_t>(rank_)] = nullptr;
-  exchange_ = std::make_unique<Exchange>(std::move(identity), paths, settings_.streamBytes, nRanks_ <= coresOfHost());
+      routes_(std::move(routes)),
+      origin_(std::move(origin)),
+      plans_(rank_, settings_.planCacheSize, routes_.hosts) {
+  exchange_ = std::make_unique<Exchange>(std::move(identity), routes_.byRank, settings_.streamBytes,
+                                         routes_.ranksHere <= coresOfHost());
   exchange_->onFailure([this] {
     // Of mismatches the first; the end of the communicator always, in its place.
     if (wroteDump_ && exchange_->revoked() == Result::Success) return;
@@ -62,7 +63,13 @@ void Communicator::logState() const {
 
 std::pair<std::string, std::string> Communicator::pathTo(int peer) const {
   if (peer == rank_) return {"self", "this rank"};
-  return {std::string(path_->name()), path_->reasonFor(peer)};
+  const Path& path = *routes_.byRank[static_cast<size_t>(peer)];
+  return {std::string(path.name()), path.reasonFor(peer)};
+}
+
+const Path* Communicator::revokedPath() const {
+  const auto at = std::ranges::find_if(routes_.paths, [](const auto& path) { return path->isRevoked(); });
+  return at == routes_.paths.end() ? nullptr : at->get();
 }
 
 Communicator::Use::Use(Communicator& comm)
@@ -125,26 +132,26 @@ std::string Communicator::dump() const { return dumpOf(*exchange_, settings_); }
 std::optional<std::string> Communicator::lostPeer() {
   for (int peer = 0; peer < nRanks_; ++peer) {
     if (peer == rank_) continue;
-    if (const auto reason = path_->lost(peer)) return formatText("rank {} was lost: {}", peer, *reason);
+    if (const auto reason = routes_.byRank[static_cast<size_t>(peer)]->lost(peer))
+      return formatText("rank {} was lost: {}", peer, *reason);
   }
   return std::nullopt;
 }
 
 void Communicator::abort() {
-  if (!path_) return;
   Cause cause{.result = static_cast<int32_t>(Result::Aborted), .rank = -1, .sequence = 0};
   copyText(cause.text,
            formatText("rank {} (pid {}) aborted communicator {}", rank_, getpid(), exchange_->identity().name));
-  path_->revoke(cause);
+  for (const auto& path : routes_.paths) path->revoke(cause);
 }
 
 Result Communicator::asyncError() const {
-  if (path_ && path_->isRevoked()) return static_cast<Result>(path_->cause().result);
+  if (const Path* path = revokedPath()) return static_cast<Result>(path->cause().result);
   return outstanding_.load(std::memory_order_relaxed) ? Result::InProgress : Result::Success;
 }
 
 std::string Communicator::lastError() const {
-  if (path_ && path_->isRevoked()) return textOf(path_->cause(), rank_);
+  if (const Path* path = revokedPath()) return textOf(path->cause(), rank_);
   const std::lock_guard lock(errorMutex_);
   return lastError_;
 }

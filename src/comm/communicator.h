@@ -9,12 +9,13 @@
 
 #include "comm/bootstrap/rendezvous.h"
 #include "comm/plan_cache.h"
+#include "comm/reach.h"
 #include "comm/regroup.h"
 #include "comm/settings.h"
 
 namespace ulysses {
 
-/// One rank's end of a communicator: its path to the peers, its exchange and its prepared calls. Made by create or
+/// One rank's end of a communicator: its paths to the peers, its exchange and its prepared calls. Made by create or
 /// createAll; any thread may use it, one at a time (see Use).
 class Communicator {
  public:
@@ -74,7 +75,13 @@ class Communicator {
   void rememberError(const std::string& text);
 
  private:
-  Communicator(Identity identity, std::unique_ptr<Path> path, Settings settings);
+  /// What new communicators of its ranks take over from it.
+  struct Origin {
+    Secret secret{};
+    std::string listenAddress = kLoopback;
+  };
+  Communicator(Identity identity, Routes routes, Settings settings, Origin origin);
+  const Path* revokedPath() const;
   Deadline deadline() const;
   void logState() const;
   void runProgress();
@@ -88,7 +95,8 @@ class Communicator {
 
   int rank_, nRanks_;
   Settings settings_;
-  std::unique_ptr<Path> path_;  // null when alone
+  Routes routes_;
+  Origin origin_;
   std::unique_ptr<Exchange> exchange_;
   PlanCache plans_;
   LastCall last_;

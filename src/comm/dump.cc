@@ -63,7 +63,9 @@ ordered_json ranksOf(uint64_t bits) {
 
 ordered_json settingsJson(const Settings& settings) {
   ordered_json json;
-  for (const Settings::Row& row : settings.rows()) json[row.name] = {{"value", row.value}, {"from", nameOf(row.from)}};
+  for (const Settings::Row& row : settings.rows())
+    json[row.name] = {{"value", row.word ? ordered_json(row.word) : ordered_json(row.value)},
+                      {"from", nameOf(row.from)}};
   return json;
 }
 

@@ -152,29 +152,33 @@ std::unique_ptr<ShmPeer> MeshListener::greet(UniqueFd socket, const Membership& 
 
 /// "rank 2 (host h, pid 7), ..." of the higher ranks that have not called.
 std::string MeshListener::missingText(const std::vector<std::unique_ptr<ShmPeer>>& peers, const Membership& membership,
-                                      int own) {
+                                      std::span<const int> ranks, int own) {
   std::string text;
-  for (size_t rank = static_cast<size_t>(own) + 1; rank < peers.size(); ++rank) {
-    const RankInfo& info = membership.ranks[rank];
-    if (!peers[rank])
+  for (const int rank : ranks) {
+    const RankInfo& info = membership.ranks[static_cast<size_t>(rank)];
+    if (rank > own && !peers[static_cast<size_t>(rank)])
       text += formatText("{}rank {} (host {}, pid {})", text.empty() ? "" : ", ", rank, info.host, info.pid);
   }
   return text;
 }
 
-void MeshListener::connect(const Membership& membership, int own, Deadline deadline,
+void MeshListener::connect(const Membership& membership, std::span<const int> ranks, int own, Deadline deadline,
                            std::vector<std::unique_ptr<ShmPeer>>& peers) {
   peers.resize(membership.ranks.size());
-  for (int rank = 0; rank < own; ++rank) peers[static_cast<size_t>(rank)] = call(membership, own, rank, deadline);
-  for (int missing = static_cast<int>(std::ssize(peers)) - 1 - own; missing > 0; --missing) {
+  int missing = 0;
+  for (const int rank : ranks) {
+    if (rank < own) peers[static_cast<size_t>(rank)] = call(membership, own, rank, deadline);
+    missing += rank > own;
+  }
+  while (missing > 0) {
     auto peer = answer(membership, deadline);
-    if (!peer) raise(Result::Timeout, "{} did not connect before the deadline", missingText(peers, membership, own));
+    if (!peer)
+      raise(Result::Timeout, "{} did not connect before the deadline", missingText(peers, membership, ranks, own));
     const size_t place = static_cast<size_t>(peer->rank());
-    if (peers[place] || peer->rank() <= own) {  // a rank of the job that lies; the first one stays
-      ++missing;
-      continue;
-    }
+    const bool isAwaited = peer->rank() > own && std::ranges::find(ranks, peer->rank()) != ranks.end();
+    if (peers[place] || !isAwaited) continue;  // a rank of the job that lies; the first one stays
     peers[place] = std::move(peer);
+    --missing;
     faultPoint("init.half_connected");
   }
 }

@@ -5,6 +5,7 @@
 // whatever kills a process (docs/design/0003-abstract-sockets.md).
 #pragma once
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "comm/bootstrap/rendezvous.h"
@@ -18,11 +19,12 @@ class MeshListener {
   MeshListener();
   const std::string& name() const { return name_; }
 
-  /// Connects every pair: this rank calls the lower ones and is called by the higher ones, both sides check the other's
-  /// user and the token. Entry `own` is null. Strangers are hung up on: those of another user at once, silent ones when
-  /// there are many. Throws Timeout, RemoteLost, SystemError.
-  /// `peers` has those that are connected so far when it throws.
-  void connect(const Membership& membership, int own, Deadline deadline, std::vector<std::unique_ptr<ShmPeer>>& peers);
+  /// Connects every pair of `ranks`, which are those of this host, ascending: each calls the lower ones and is called
+  /// by the higher ones, both sides check the other's user and the token. Entries of `own` and of others are null.
+  /// Strangers are hung up on: those of another user at once, silent ones when there are many. Throws Timeout,
+  /// RemoteLost, SystemError. `peers` has those that are connected so far when it throws.
+  void connect(const Membership& membership, std::span<const int> ranks, int own, Deadline deadline,
+               std::vector<std::unique_ptr<ShmPeer>>& peers);
 
  private:
   std::unique_ptr<ShmPeer> call(const Membership& membership, int own, int rank, Deadline deadline);
@@ -33,7 +35,7 @@ class MeshListener {
     Deadline patience;
   };
   static std::string missingText(const std::vector<std::unique_ptr<ShmPeer>>& peers, const Membership& membership,
-                                 int own);
+                                 std::span<const int> ranks, int own);
   bool makeRoom();
   void takeIn();
   std::unique_ptr<ShmPeer> greet(UniqueFd socket, const Membership& membership);

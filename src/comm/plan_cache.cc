@@ -18,6 +18,7 @@ void PlanCache::makeKey(const Call& call) {
                              g.kvHeads,
                              static_cast<int64_t>(g.order),
                              call.nTensors,
+                             static_cast<int64_t>(g.tag),
                              std::ssize(g.tokens),
                              std::ssize(g.queryHeads),
                              std::ssize(g.cuSeqlens)};
@@ -46,7 +47,7 @@ PreparedCall& PlanCache::get(const Call& call) {
     return *entries_.front().call;
   }
   auto prepared = std::make_unique<PreparedCall>(call.operation, call.geometry, resolveTensors(call, rank_), rank_,
-                                                 nextRecordId_++);
+                                                 nextRecordId_++, hosts_);
   makeRoom();
   log::info(
       log::Subsystem::Plan,

@@ -18,7 +18,7 @@
 namespace ulysses {
 namespace {
 
-constexpr uint64_t kStampsPerSequence = 1 << 20;  // decisions of one split or shrink: one more for each rank lost
+constexpr uint64_t kStampsPerSequence = 1 << 20;  // decisions of one split or shrink: each leader's, one for each loss
 
 uint64_t hashOf(std::vector<int> ranks) {
   std::sort(ranks.begin(), ranks.end());
@@ -33,18 +33,36 @@ std::string listOf(const std::vector<int>& ranks) {
 
 }  // namespace
 
-Regroup::Regroup(Exchange& exchange, Path& path, Wish wish, uint64_t sequence, Deadline deadline)
-    : exchange_(exchange),
-      path_(path),
+Regroup::Regroup(Parent parent, Wish wish, uint64_t sequence, Deadline deadline)
+    : parent_(parent),
+      council_(parent.routes, parent.identity.rank),
       wish_(std::move(wish)),
       sequence_(sequence),
       stamp_(sequence * kStampsPerSequence),
       deadline_(deadline),
-      rank_(exchange.identity().rank),
-      nRanks_(exchange.identity().nRanks),
+      rank_(parent.identity.rank),
+      nRanks_(parent.identity.nRanks),
       lost_(static_cast<size_t>(nRanks_)) {
-  path_.propose({sequence_, wish_.color, wish_.key, hashOf(wish_.excluded)});
+  council_.propose({sequence_, wish_.color, wish_.key, hashOf(wish_.excluded)});
   faultPoint("regroup.proposed");
+}
+
+Regroup::~Regroup() {
+  constexpr int64_t kLingerMs = 1000;
+  const Deadline linger = Deadline::inMs(kLingerMs);
+  for (service(); !council_.hasTold() && !linger.passed(); service()) sleep();
+}
+
+void Regroup::service() {
+  for (const auto& path : parent_.routes.paths) path->service();
+}
+
+void Regroup::sleep() {
+  constexpr useconds_t kNapUs = 100;  // no path wakes up for another one
+  if (parent_.routes.paths.size() == 1)
+    parent_.routes.paths.front()->sleep();
+  else
+    usleep(kNapUs);
 }
 
 bool Regroup::isExcluded(int rank) const { return std::ranges::find(wish_.excluded, rank) != wish_.excluded.end(); }
@@ -52,7 +70,7 @@ bool Regroup::isExcluded(int rank) const { return std::ranges::find(wish_.exclud
 /// Once lost, always lost.
 bool Regroup::isLost(int rank) {
   std::string& lost = lost_[static_cast<size_t>(rank)];
-  if (lost.empty() && rank != rank_) lost = path_.lost(rank).value_or("");
+  if (lost.empty() && rank != rank_) lost = parent_.routes.byRank[static_cast<size_t>(rank)]->lost(rank).value_or("");
   return !lost.empty();
 }
 
@@ -74,7 +92,8 @@ int Regroup::leader() {
 std::vector<int> Regroup::absent() {
   std::vector<int> ranks;
   for (int rank = 0; rank < nRanks_; ++rank)
-    if (rank != rank_ && !isExcluded(rank) && !path_.proposal(rank, sequence_) && !isLost(rank)) ranks.push_back(rank);
+    if (rank != rank_ && !isExcluded(rank) && !council_.proposal(rank, sequence_) && !isLost(rank))
+      ranks.push_back(rank);
   return ranks;
 }
 
@@ -82,11 +101,11 @@ std::vector<int> Regroup::absent() {
 bool Regroup::idle(Waiter& waiter, const std::string& waitingFor) {
   const Waiter::Next next = waiter.idle();
   if (next == Waiter::Next::Again) return false;
-  path_.service();
+  service();
   if (deadline_.passed())
     raise(Result::Timeout, "{}: deadline passed, waiting for {}; all ranks must call it, or raise init_timeout_ms",
-          exchange_.identity().name, waitingFor);
-  if (next == Waiter::Next::CheckPeersAndSleep) path_.sleep();
+          parent_.identity.name, waitingFor);
+  if (next == Waiter::Next::CheckPeersAndSleep) sleep();
   return true;
 }
 
@@ -102,12 +121,12 @@ void Regroup::awaitProposals() {
 std::optional<Assignment> Regroup::awaitDecision(int from) {
   Waiter waiter;
   for (;;) {
-    if (const auto decided = path_.decision(from, stamp_ + 1)) {
+    if (const auto decided = council_.decision(from, stamp_ + 1)) {
       stamp_ = decided->second;
       return decided->first;
     }
     // Whoever has decided may leave this communicator at once: look at its decision after its end.
-    if (idle(waiter, formatText("rank {} to decide", from)) && isOut(from) && !path_.decision(from, stamp_ + 1))
+    if (idle(waiter, formatText("rank {} to decide", from)) && isOut(from) && !council_.decision(from, stamp_ + 1))
       return std::nullopt;
   }
 }
@@ -126,7 +145,7 @@ std::vector<Assignment> Regroup::decide() {
   const auto lost = static_cast<int32_t>(countLost());     // one that goes meanwhile is found by its group
   for (int rank = 0; rank < nRanks_; ++rank) {
     if (isOut(rank)) continue;
-    const Proposal proposal = path_.proposal(rank, sequence_).value();
+    const Proposal proposal = council_.proposal(rank, sequence_).value();
     if (proposal.excludedHash != hashOf(wish_.excluded))
       return refuse(Result::Mismatch, formatText("rank {} and rank {} leave out different ranks", rank_, rank));
     if (proposal.color >= 0) groups[proposal.color].push_back({proposal.key, rank});
@@ -150,23 +169,34 @@ std::optional<Assignment> Regroup::assignmentBy(int by) {
   if (by != rank_) return awaitDecision(by);
   awaitProposals();
   const std::vector<Assignment> assignments = decide();
-  // Newer than whatever an earlier leader decided before it was lost: some ranks may have seen that.
+  // Newer than whatever an earlier leader, which is of a lower rank, decided before it was lost: some may have seen it.
   for (int rank = 0; rank < nRanks_; ++rank)
-    if (const auto earlier = path_.decision(rank, stamp_ + 1)) stamp_ = earlier->second;
+    if (const auto earlier = council_.decision(rank, stamp_ + 1)) stamp_ = earlier->second;
+  const uint64_t first = sequence_ * kStampsPerSequence,
+                 perLeader = kStampsPerSequence / static_cast<uint64_t>(nRanks_);
+  stamp_ = std::max(stamp_ + 1, first + static_cast<uint64_t>(rank_) * perLeader);
   faultPoint("regroup.deciding");
-  path_.decide(assignments, ++stamp_);
+  council_.decide(assignments, stamp_);
   faultPoint("regroup.decided");
   return assignments[static_cast<size_t>(rank_)];
 }
 
+/// The id with its secret hidden from whoever listens between the hosts; of one that is hidden, the id.
+UniqueId Regroup::veiled(UniqueId id, int head) const {
+  const Proof veil = hmac(parent_.secret, "ulysses regroup", {bytesOf(stamp_), bytesOf(head)});
+  static_assert(sizeof veil == sizeof id.secret);
+  for (size_t i = 0; i < veil.size(); ++i) id.secret[i] ^= veil[i];
+  return id;
+}
+
 UniqueId Regroup::offerId() {
   try {
-    const UniqueId id = openRendezvous(kLoopback, &serving_);
-    path_.offer(std::bit_cast<IdBytes>(id), stamp_);
+    const UniqueId id = openRendezvous(parent_.listenAddress, &serving_);
+    council_.offer(std::bit_cast<IdBytes>(veiled(id, rank_)), stamp_);
     faultPoint("regroup.offered");
     return id;
   } catch (...) {
-    path_.giveUp(rank_, stamp_);
+    council_.giveUp(rank_, stamp_);
     throw;
   }
 }
@@ -177,13 +207,13 @@ std::optional<UniqueId> Regroup::awaitId(int head) {
   if (head == rank_) return offerId();
   Waiter waiter;
   for (;;) {
-    if (const auto id = path_.offered(head, stamp_)) return std::bit_cast<UniqueId>(*id);
+    if (const auto id = council_.offered(head, stamp_)) return veiled(std::bit_cast<UniqueId>(*id), head);
     if (!idle(waiter, formatText("rank {} to open a rendezvous", head))) continue;
     // A leader that was lost may have been followed by one whose decision came while its own was read.
-    if (const int by = leader(); by != rank_ && path_.decision(by, stamp_ + 1)) return std::nullopt;
-    if (path_.ballot(head, stamp_) == Ballot::State::Aborted) return std::nullopt;
-    if (!isLost(head) || path_.offered(head, stamp_)) continue;
-    if (!wish_.toleratesLosses) raise(Result::RemoteLost, "{}: {}", exchange_.identity().name, lossText());
+    if (const int by = leader(); by != rank_ && council_.decision(by, stamp_ + 1)) return std::nullopt;
+    if (council_.ballot(head, stamp_) == Ballot::State::Aborted) return std::nullopt;
+    if (!isLost(head) || council_.offered(head, stamp_)) continue;
+    if (!wish_.toleratesLosses) raise(Result::RemoteLost, "{}: {}", parent_.identity.name, lossText());
     return std::nullopt;
   }
 }
@@ -194,17 +224,17 @@ Regroup::Place Regroup::next() {
     const std::optional<Assignment> assignment = assignmentBy(by);
     if (!assignment) continue;
     if (assignment->result != 0)
-      raise(static_cast<Result>(assignment->result), "{}: {}", exchange_.identity().name, textFrom(assignment->text));
+      raise(static_cast<Result>(assignment->result), "{}: {}", parent_.identity.name, textFrom(assignment->text));
     known_ = assignment->lost;
-    log::info({log::Subsystem::Init, exchange_.identity().whoText()},
+    log::info({log::Subsystem::Init, parent_.identity.whoText()},
               "split or shrink {}: decided by rank {}, {} ranks lost: {}", sequence_, by, known_,
               assignment->rank < 0 ? "in no new communicator"
                                    : formatText("rank {} of {}, rendezvous by rank {}", assignment->rank,
                                                 assignment->nRanks, assignment->head));
     if (assignment->rank < 0) return {};
     if (const auto id = awaitId(assignment->head)) return {assignment->rank, assignment->nRanks, assignment->head, *id};
-    if (path_.giveUp(assignment->head, stamp_); !mayRetry())
-      raise(Result::RemoteLost, "{}: rank {} opened no rendezvous; see its error", exchange_.identity().name,
+    if (council_.giveUp(assignment->head, stamp_); !mayRetry())
+      raise(Result::RemoteLost, "{}: rank {} opened no rendezvous; see its error", parent_.identity.name,
             assignment->head);
   }
 }
@@ -215,29 +245,40 @@ std::ptrdiff_t Regroup::countLost() {
   return count;
 }
 
+/// Whether a rank was lost that the group counts on. A shrink's is of all that the leader had not known to be lost.
+bool Regroup::isNewsOfLoss() {
+  if (wish_.toleratesLosses) return countLost() > known_;
+  for (int rank = 0; rank < nRanks_; ++rank) {
+    const auto proposal = council_.proposal(rank, sequence_);
+    if (proposal && proposal->color == wish_.color && isLost(rank)) return true;
+  }
+  return false;
+}
+
 void Regroup::watch(const Place& place) {
-  if (wish_.toleratesLosses && countLost() > known_) raise(Result::RemoteLost, "{}", lossText());
-  if (path_.ballot(place.head, stamp_) == Ballot::State::Aborted)
+  service();
+  if (isNewsOfLoss()) raise(Result::RemoteLost, "{}", lossText());
+  if (council_.ballot(place.head, stamp_) == Ballot::State::Aborted)
     raise(Result::RemoteLost, "{}: another rank could not join the new communicator; see its error",
-          exchange_.identity().name);
+          parent_.identity.name);
 }
 
 bool Regroup::confirm(const Place& place, const std::function<std::optional<std::string>()>& lost) {
   faultPoint("regroup.joined");
-  Ballot::State state = path_.confirm(place.head, stamp_, place.nRanks);
+  Ballot::State state = council_.confirm(place.head, stamp_, place.nRanks);
   faultPoint("regroup.confirmed");
   Waiter waiter;
-  for (; state == Ballot::State::Open; state = path_.ballot(place.head, stamp_)) {
+  for (; state == Ballot::State::Open; state = council_.ballot(place.head, stamp_)) {
     const Waiter::Next next = waiter.idle();
     if (next == Waiter::Next::Again) continue;
-    path_.service();
-    if (deadline_.passed() && path_.giveUp(place.head, stamp_) == Ballot::State::Aborted)
+    service();
+    if (deadline_.passed() && council_.giveUp(place.head, stamp_) != Ballot::State::Committed)
       raise(Result::Timeout,
             "{}: deadline passed, waiting for all ranks to join the new communicator; raise "
             "init_timeout_ms (ULYSSES_INIT_TIMEOUT_MS)",
-            exchange_.identity().name);
-    if (lost()) path_.giveUp(place.head, stamp_);
-    if (next == Waiter::Next::CheckPeersAndSleep) path_.sleep();
+            parent_.identity.name);
+    if (lost() || isNewsOfLoss()) council_.giveUp(place.head, stamp_);
+    if (next == Waiter::Next::CheckPeersAndSleep) sleep();
   }
   return state == Ballot::State::Committed;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "comm/bootstrap/rendezvous.h"
+#include "comm/joint_council.h"
 #include "exchange/exchange.h"
 
 namespace ulysses {
@@ -28,8 +29,20 @@ class Regroup {
     UniqueId id;
   };
 
+  /// What the old communicator is to the new ones.
+  struct Parent {
+    const Routes& routes;
+    const Identity& identity;
+    const Secret& secret;              // that its ranks share
+    const std::string& listenAddress;  // where ranks of the new ones reach this one
+  };
+
   /// `sequence`: which split or shrink of this communicator it is, from 1 on.
-  Regroup(Exchange& exchange, Path& path, Wish wish, uint64_t sequence, Deadline deadline);
+  Regroup(Parent parent, Wish wish, uint64_t sequence, Deadline deadline);
+  /// What this rank told the others has left it then, or they are gone.
+  ~Regroup();
+  Regroup(const Regroup&) = delete;
+  Regroup& operator=(const Regroup&) = delete;
 
   /// This rank's place by the next decision. Throws Timeout naming who did not call, RemoteLost, Mismatch.
   Place next();
@@ -41,7 +54,7 @@ class Regroup {
   bool confirm(const Place& place, const std::function<std::optional<std::string>()>& lost);
   /// After joining failed here: tells the others, so that none of them has it either.
   void giveUp(const Place& place) {
-    path_.giveUp(place.head, stamp_);
+    council_.giveUp(place.head, stamp_);
     serving_.stop();
   }
   /// Then: whether a rank was lost meanwhile, so that next() will give another place.
@@ -53,6 +66,7 @@ class Regroup {
   bool isLost(int rank);
   std::string lossText();
   std::ptrdiff_t countLost();
+  bool isNewsOfLoss();
   int leader();
   std::vector<int> absent();
   void awaitProposals();
@@ -62,10 +76,13 @@ class Regroup {
   std::optional<Assignment> assignmentBy(int by);
   std::vector<Assignment> decide();
   std::vector<Assignment> refuse(Result result, const std::string& text) const;
+  UniqueId veiled(UniqueId id, int head) const;
   bool idle(Waiter& waiter, const std::string& waitingFor);
+  void service();
+  void sleep();
 
-  Exchange& exchange_;
-  Path& path_;
+  Parent parent_;
+  JointCouncil council_;
   Wish wish_;
   uint64_t sequence_, stamp_;
   Deadline deadline_;

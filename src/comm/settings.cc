@@ -15,14 +15,16 @@ constexpr int64_t kLongestMs = int64_t{1} << 40;
 struct Knob {
   const char *field, *variable;
 };
-enum KnobIndex { kTimeout, kInitTimeout, kStaging, kPlanCache, kProgress, kStream, kVerify };
+enum KnobIndex { kTimeout, kInitTimeout, kStaging, kPlanCache, kProgress, kStream, kVerify, kPath, kTwoLevel };
 constexpr Knob kKnobs[Settings::kRows] = {{"timeout_ms", "ULYSSES_TIMEOUT_MS"},
                                           {"init_timeout_ms", "ULYSSES_INIT_TIMEOUT_MS"},
                                           {"staging_bytes", "ULYSSES_STAGING_BYTES"},
                                           {"plan_cache_size", "ULYSSES_PLAN_CACHE"},
                                           {"progress_thread", "ULYSSES_PROGRESS_THREAD"},
                                           {"stream_bytes", "ULYSSES_STREAM_BYTES"},
-                                          {"verify", "ULYSSES_VERIFY"}};
+                                          {"verify", "ULYSSES_VERIFY"},
+                                          {"path", "ULYSSES_PATH"},
+                                          {"two_level", "ULYSSES_TWO_LEVEL"}};
 
 Settings::Origin originOf(const Knob& knob) {
   return env::text(knob.variable) ? Settings::Origin::Environment : Settings::Origin::Default;
@@ -46,6 +48,11 @@ const char* nameOf(Settings::Origin origin) {
   return kNames[static_cast<int>(origin)];
 }
 
+const char* nameOf(PathChoice choice) {
+  constexpr const char* kNames[] = {"auto", "shm", "ucx"};
+  return kNames[static_cast<int>(choice)];
+}
+
 void Settings::resolve(int nRanks) {
   constexpr int64_t kTenMinutes = 600'000;
   log::start();
@@ -64,6 +71,11 @@ void Settings::resolve(int nRanks) {
   }
   verify = env::integer(kKnobs[kVerify].variable, 0, 0, 1) == 1;
   origins_[kVerify] = originOf(kKnobs[kVerify]);
+  path = static_cast<PathChoice>(env::choice(kKnobs[kPath].variable, {"auto", "shm", "ucx"}));
+  origins_[kPath] = originOf(kKnobs[kPath]);
+  twoLevel = env::integer(kKnobs[kTwoLevel].variable, 1, 0, 1) == 1;
+  origins_[kTwoLevel] = originOf(kKnobs[kTwoLevel]);
+  if (const char* text = env::text("ULYSSES_HOST_ID")) hostId = text;
   const int ranksPerCore = (nRanks + coresOfHost() - 1) / coresOfHost();
   origins_[kStream] = originOf(kKnobs[kStream]);
   const int64_t fromCaches =
@@ -73,16 +85,19 @@ void Settings::resolve(int nRanks) {
 
 std::array<Settings::Row, Settings::kRows> Settings::rows() const {
   const int64_t values[kRows] = {timeoutMs,      initTimeoutMs, stagingBytes, planCacheSize,
-                                 progressThread, streamBytes,   verify};
+                                 progressThread, streamBytes,   verify,       static_cast<int64_t>(path),
+                                 twoLevel};
   std::array<Row, kRows> rows{};
-  for (size_t i = 0; i < kRows; ++i) rows[i] = {kKnobs[i].field, values[i], origins_[i], kKnobs[i].variable};
+  for (size_t i = 0; i < kRows; ++i)
+    rows[i] = {kKnobs[i].field, values[i], i == kPath ? nameOf(path) : nullptr, origins_[i], kKnobs[i].variable};
   return rows;
 }
 
 std::string Settings::toText() const {
   std::string text;
   for (const Row& row : rows())
-    text += formatText("{}{}={} ({})", text.empty() ? "" : ", ", row.name, row.value,
+    text += formatText("{}{}={} ({})", text.empty() ? "" : ", ", row.name,
+                       row.word ? std::string(row.word) : std::to_string(row.value),
                        row.from == Origin::Environment ? row.variable : nameOf(row.from));
   return text;
 }

@@ -7,6 +7,9 @@
 
 namespace ulysses {
 
+/// Which paths a communicator may use: by topology, or one of them only.
+enum class PathChoice : int32_t { Auto, Shm, Ucx };
+
 /// Options of a communicator after configuration, environment and defaults.
 struct Settings {
   /// Where a value is from.
@@ -19,6 +22,9 @@ struct Settings {
   bool progressThread = false;
   bool verify = false;  // hash what is sent and what arrived
   int64_t streamBytes = 0;
+  PathChoice path = PathChoice::Auto;
+  bool twoLevel = true;         // KV heads that ranks of one host share cross the network once
+  std::string hostId;           // "": by the system
   uint32_t libraryVersion = 0;  // all ranks must run the same
   std::string name;             // empty: derived from the unique id
 
@@ -30,10 +36,11 @@ struct Settings {
   struct Row {
     const char* name;
     int64_t value;
+    const char* word;  // the value in words, or null
     Origin from;
     const char* variable;
   };
-  static constexpr int kRows = 7;
+  static constexpr int kRows = 9;
   std::array<Row, kRows> rows() const;
   /// "timeout_ms=600000 (default), staging_bytes=4096 (config), ...".
   std::string toText() const;
@@ -43,5 +50,6 @@ struct Settings {
 };
 
 const char* nameOf(Settings::Origin origin);
+const char* nameOf(PathChoice choice);
 
 }  // namespace ulysses

@@ -49,7 +49,7 @@ Result Exchange::claimSlot(Deadline deadline) {
   const uint64_t before = next_ - kMaxOutstanding;
   Waiter waiter(ownCores_);
   for (int i = 0; i < identity_.nRanks - 1;) {
-    if (path(peerAt(i)).finished(peerAt(i), before)) {
+    if (path(peerAt(i)).slotFree(peerAt(i), before)) {
       ++i;
       continue;
     }
@@ -86,21 +86,22 @@ void Exchange::describeTensors(Pending& pending) {
   for (int t = 0; t < call.nTensors(); ++t) {
     pending.refs[t] = {};
     if (distinctPaths_.empty()) continue;
-    // One path today; several will each want their own reference.
     const Extent& extent = call.inputExtent(t);
-    pending.refs[t] = distinctPaths_.front()->locate(pending.memory.input[t], extent);
+    for (Path* each : distinctPaths_)  // one of them knows places, the others send copies
+      if (const TensorRef ref = each->locate(pending.memory.input[t], extent); ref.address != 0) pending.refs[t] = ref;
     for (int peer = 0; peer < identity_.nRanks && extent.end > extent.begin; ++peer) {
       if (peer == identity_.rank || path(peer).mappable(peer, pending.refs[t])) continue;
       stages = true;
       const int64_t rowBytes = call.plan().tensors()[static_cast<size_t>(t)].rowBytes();
       require(rowBytes <= path(peer).chunkBytes(),
-              "tensors[{}]: a row of headDim is {} bytes, a chunk of the staging window {}; raise staging_bytes "
-              "(ULYSSES_STAGING_BYTES) {}-fold, or use ulyssesMemAlloc",
-              t, rowBytes, path(peer).chunkBytes(), rowBytes / path(peer).chunkBytes() + 1);
+              "tensors[{}]: a row of headDim is {} bytes, a chunk to rank {} by {} {}; raise staging_bytes "
+              "(ULYSSES_STAGING_BYTES) {}-fold{}",
+              t, rowBytes, peer, path(peer).name(), path(peer).chunkBytes(), rowBytes / path(peer).chunkBytes() + 1,
+              path(peer).name() == "shm" ? ", or use ulyssesMemAlloc" : "; chunks between hosts end at 256 KiB");
       break;
     }
   }
-  if (stages)
+  if (stages || call.streams().passesOn())
     for (Path* each : distinctPaths_) each->prepareStaging();
 }
 
@@ -323,7 +324,7 @@ bool Exchange::advanceClosing(Pending& head) {
     ++closed_;
   }
   // A peer that gave up may have let its inputs change while they were read: it revoked first, so look after the bytes.
-  if (!distinctPaths_.empty() && distinctPaths_.front()->isRevoked()) {
+  if (revokedPath()) {
     failAll();
     return true;
   }

@@ -97,6 +97,7 @@ class Exchange {
   int peerAt(int step) const { return (identity_.rank + 1 + step) % identity_.nRanks; }
   Path& path(int peer) const { return *paths_[static_cast<size_t>(peer)]; }
 
+  Path* revokedPath() const;
   Result claimSlot(Deadline deadline);
   std::string announceFailureText() const;
   std::string tardyText(int peer, uint64_t sequence) const;

@@ -95,6 +95,7 @@ std::optional<std::string> firstDifference(const AnnouncedCall& a, const Announc
   if (x.cuSeqlensHash != y.cuSeqlensHash)
     c.differ("cuSeqlens", formatText("values of hash {:016x}", x.cuSeqlensHash),
              formatText("{:016x}", y.cuSeqlensHash));
+  if (x.tag != y.tag) c.differ("tag", formatText("{:#018x}", x.tag), formatText("{:#018x}", y.tag));
   compareArrays(c, a, b, nRanks);
   for (int t = 0; t < std::min({x.nTensors, y.nTensors, kMaxTensors}); ++t)
     compareTensor(c, t, x.tensors[t], y.tensors[t]);

@@ -23,6 +23,7 @@ void Mover::begin(Pending& operation, std::span<const TensorRef* const> refs) {
   for (int t = 0; t < call_->nTensors(); ++t)
     bases_[static_cast<size_t>(rank_) * kMaxTensors + static_cast<size_t>(t)] = operation.memory.input[t];
   staged_[static_cast<size_t>(rank_)] = 0;
+  if (call_->streams().passesOn()) rowsCome_.assign(call_->plan().receives().size(), 0);  // keeps its room
   openStreams(refs);
   nextDirect_ = 0;
   nextMerged_ = 0;
@@ -54,11 +55,19 @@ void Mover::openStreams(std::span<const TensorRef* const> refs) {
     stagedAnywhere_ |= in;
     sends_[p].open = out != 0;
     receives_[p].open = in != 0;
+    if (call_->streams().passesOn()) openRelays(peer);
     sends_[p].cursor.reset(out, path.chunkBytes());
     receives_[p].cursor.reset(in, path.chunkBytes());
     openSends_ += sends_[p].open;
     openReceives_ += receives_[p].open;
   }
+}
+
+void Mover::openRelays(int peer) {
+  const auto p = static_cast<size_t>(peer);
+  if (call_->streams().receivesAlways(peer)) paths_[p]->requireChunks(peer);
+  sends_[p].open |= call_->streams().sendsAlways(peer);
+  receives_[p].open |= call_->streams().receivesAlways(peer);
 }
 
 /// Chunks first, so that peers are kept busy while this rank copies.
@@ -157,22 +166,26 @@ void Mover::findSummands(const SumUnit& unit, int64_t firstRowInChunks) {
   }
 }
 
-/// Rows of a unit in the canonical order (token, then batch): for each batch a run of tokens where whole tokens are
-/// there, else one row at a time of the broken token.
 void Mover::sumRows(const SumUnit& unit, int64_t rowBegin, int64_t rowEnd) {
   const Plan& plan = call_->plan();
-  const TensorSpec& tensor = plan.tensors()[static_cast<size_t>(unit.box.tensor)];
-  const int64_t batch = plan.geometry().batch;
   const View out = plan.destinationView(unit.box);
-  std::byte* output = operation_->memory.output[unit.box.tensor] + out.offset;
-  const std::span sources = std::span(sources_).first(static_cast<size_t>(unit.sourceCount));
+  sumRows({operation_->memory.output[unit.box.tensor] + out.offset, out.stride[0], out.stride[1]}, unit.sourceCount,
+          plan.tensors()[static_cast<size_t>(unit.box.tensor)], rowBegin, rowEnd, operation_->store);
+}
+
+/// Of the first `sources` summands. Rows in the canonical order (token, then batch): for each batch a run of tokens
+/// where whole tokens are there, else one row at a time of the broken token.
+void Mover::sumRows(const SumTarget& target, int32_t sources, const TensorSpec& tensor, int64_t rowBegin,
+                    int64_t rowEnd, kernels::Store store) {
+  const int64_t batch = call_->plan().geometry().batch;
+  const std::span rows = std::span(sources_).first(static_cast<size_t>(sources));
   const auto sumRun = [&](int64_t token, int64_t b, int64_t tokens) {
-    for (size_t i = 0; i < sources.size(); ++i)
-      sources[i] = {summands_[i].data + token * summands_[i].tokenStride + b * summands_[i].batchStride,
-                    summands_[i].tokenStride};
-    kernels::sumRows({output + token * out.stride[0] + b * out.stride[1], out.stride[0], sources, tokens,
-                      tensor.headDim, tensor.type},
-                     operation_->store);
+    for (size_t i = 0; i < rows.size(); ++i)
+      rows[i] = {summands_[i].data + token * summands_[i].tokenStride + b * summands_[i].batchStride,
+                 summands_[i].tokenStride};
+    kernels::sumRows({target.data + token * target.tokenStride + b * target.batchStride, target.tokenStride, rows,
+                      tokens, tensor.headDim, tensor.type},
+                     store);
   };
   while (rowBegin < rowEnd) {
     const int64_t token = rowBegin / batch, b = rowBegin % batch;

@@ -30,6 +30,7 @@ class Mover {
   struct Send {
     StageCursor cursor;
     std::span<std::byte> chunk;
+    bool filled = false;  // the chunk holds something
     bool open = false;
   };
   struct Receive {
@@ -43,6 +44,7 @@ class Mover {
     return bases_[static_cast<size_t>(peer) * kMaxTensors + static_cast<size_t>(tensor)];
   }
   void openStreams(std::span<const TensorRef* const> refs);
+  void openRelays(int peer);
   bool stepDirect();
   void copyFrom(int peer);
   bool isMerged(size_t place, int tensor) const {
@@ -56,13 +58,22 @@ class Mover {
   std::optional<StagePiece> peekReceive(int peer);
   void advanceReceive(int peer, const StagePiece& piece);
   bool holdChunk(int peer);
-  void pack(const Box& box, const StagePiece& piece, std::byte* to);
+  bool fill(const Streams::Send& send, const StagePiece& piece, std::byte* to);
+  void pack(const Box& box, const View& view, const std::byte* from, const StagePiece& piece, std::byte* to);
+  bool sumForHost(const Streams::Send& send, const StagePiece& piece, std::byte* to);
+  bool haveAll(const Streams::HostSum& sum, const StagePiece& piece);
   void unpack(const Box& box, const StagePiece& piece, const std::byte* from);
   bool sumStaged(const SumUnit& unit, const StagePiece& piece);
   void hashSummands(const SumUnit& unit, const StagePiece& piece);
   bool allStagedAt(const SumUnit& unit, const StagePiece& piece);
   void findSummands(const SumUnit& unit, int64_t firstRowInChunks);
+  struct SumTarget {
+    std::byte* data;                   // of token 0, batch 0
+    int64_t tokenStride, batchStride;  // bytes
+  };
   void sumRows(const SumUnit& unit, int64_t rowBegin, int64_t rowEnd);
+  void sumRows(const SumTarget& target, int32_t sources, const TensorSpec& tensor, int64_t rowBegin, int64_t rowEnd,
+               kernels::Store store);
   bool hasStagedSource(const SumUnit& unit) const;
 
   int rank_, nRanks_;
@@ -74,6 +85,7 @@ class Mover {
   std::vector<const std::byte*> bases_;  // [nRanks][kMaxTensors] inputs that are read in place
   std::vector<Send> sends_;              // [nRanks]
   std::vector<Receive> receives_;        // [nRanks]
+  std::vector<int64_t> rowsCome_;        // by receive of the plan: of what is passed on from the output
   struct Summand {
     const std::byte* data;
     int64_t tokenStride, batchStride;  // bytes; data is at token 0, batch 0 of the unit

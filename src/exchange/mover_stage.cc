@@ -11,14 +11,14 @@ namespace ulysses {
 bool Mover::stepSend(int peer) {
   Send& send = sends_[static_cast<size_t>(peer)];
   Path& path = *paths_[static_cast<size_t>(peer)];
-  const auto boxes = call_->plan().sendsTo(peer);
-  const auto boxAt = [&](int64_t i) -> const Box& { return boxes[static_cast<size_t>(i)]; };
+  const auto entries = call_->streams().sendsTo(peer);
   for (;;) {
-    const auto piece = send.cursor.peek(call_->plan(), std::ssize(boxes), boxAt);
-    if (!send.chunk.empty() && (!piece || piece->startsChunk)) {
-      path.sendChunk(peer);
+    const auto piece = send.cursor.peek(call_->plan(), entries);
+    if (send.filled && (!piece || piece->startsChunk)) {
+      path.sendChunk(peer, send.cursor.usedBytes());
       faultPoint("op.chunk_sent");
       send.chunk = {};
+      send.filled = false;
       if (piece) return true;
     }
     if (!piece) {
@@ -28,15 +28,31 @@ bool Mover::stepSend(int peer) {
     }
     if (send.chunk.empty()) send.chunk = path.chunkTo(peer);
     if (send.chunk.empty()) return false;
-    pack(boxAt(piece->index), *piece, send.chunk.data() + piece->chunkOffset);
-    send.cursor.advance(call_->plan(), boxAt(piece->index), *piece);
+    const Streams::Send& entry = entries[static_cast<size_t>(piece->index)];
+    if (!fill(entry, *piece, send.chunk.data() + piece->chunkOffset)) return false;
+    send.cursor.advance(call_->plan(), *entry.box, *piece);
+    send.filled = true;
   }
 }
 
-void Mover::pack(const Box& box, const StagePiece& piece, std::byte* to) {
+/// False while what is to be passed on, or added up, has not come.
+bool Mover::fill(const Streams::Send& send, const StagePiece& piece, std::byte* to) {
+  const Plan& plan = call_->plan();
+  const int tensor = send.box->tensor;
+  if (send.hostSum >= 0) return sumForHost(send, piece, to);
+  if (send.relayOf < 0) {
+    pack(*send.box, plan.sourceView(*send.box), operation_->memory.input[tensor], piece, to);
+    return true;
+  }
+  const auto came = static_cast<size_t>(send.relayOf);
+  if (rowsCome_[came] < piece.rowEnd) return false;
+  pack(*send.box, plan.destinationView(plan.receives()[came].box), operation_->memory.output[tensor], piece, to);
+  return true;
+}
+
+void Mover::pack(const Box& box, const View& whole, const std::byte* from, const StagePiece& piece, std::byte* to) {
   const int64_t rowBytes = call_->plan().tensors()[static_cast<size_t>(box.tensor)].rowBytes();
-  const View view = coalesce(call_->plan().sourceView(box));
-  const std::byte* from = operation_->memory.input[box.tensor];
+  const View view = coalesce(whole);
   forEachStrip(view, piece.rowBegin * rowBytes, piece.rowEnd * rowBytes,
                [&](int64_t offset, int64_t stride, int64_t rows, int64_t bytes) {
                  // Cached stores always: the peer reads the chunk next.
@@ -58,16 +74,14 @@ void Mover::unpack(const Box& box, const StagePiece& piece, const std::byte* fro
 }
 
 std::optional<StagePiece> Mover::peekReceive(int peer) {
-  const auto boxes = call_->plan().receivesFrom(peer);
-  return receives_[static_cast<size_t>(peer)].cursor.peek(
-      call_->plan(), std::ssize(boxes), [&](int64_t i) -> const Box& { return boxes[static_cast<size_t>(i)].box; });
+  return receives_[static_cast<size_t>(peer)].cursor.peek(call_->plan(), call_->streams().receivesFrom(peer));
 }
 
 /// Moves past a piece that was used; gives a chunk back with its last piece.
 void Mover::advanceReceive(int peer, const StagePiece& piece) {
   Receive& receive = receives_[static_cast<size_t>(peer)];
-  const auto boxes = call_->plan().receivesFrom(peer);
-  receive.cursor.advance(call_->plan(), boxes[static_cast<size_t>(piece.index)].box, piece);
+  const Streams::Receive& entry = call_->streams().receivesFrom(peer)[static_cast<size_t>(piece.index)];
+  receive.cursor.advance(call_->plan(), *entry.box, piece);
   const auto next = peekReceive(peer);
   if (next && !next->startsChunk) return;
   paths_[static_cast<size_t>(peer)]->releaseChunk(peer);
@@ -87,7 +101,7 @@ bool Mover::holdChunk(int peer) {
 /// Uses up at most one chunk.
 bool Mover::stepReceive(int peer) {
   Receive& receive = receives_[static_cast<size_t>(peer)];
-  const auto boxes = call_->plan().receivesFrom(peer);
+  const auto entries = call_->streams().receivesFrom(peer);
   bool moved = false;
   for (bool first = true; receive.open; first = false) {
     const auto piece = peekReceive(peer);
@@ -99,11 +113,13 @@ bool Mover::stepReceive(int peer) {
     if (!first && receive.chunk.empty()) return true;
     if (!holdChunk(peer)) return moved;
     faultPoint("op.chunk_taken");
-    const auto& entry = boxes[static_cast<size_t>(piece->index)];
+    const Streams::Receive& entry = entries[static_cast<size_t>(piece->index)];
+    if (entry.hostSum >= 0) return moved;  // taken by the send that it is added into
     if (entry.unit >= 0) {
       if (!sumStaged(call_->plan().sumUnits()[static_cast<size_t>(entry.unit)], *piece)) return moved;
     } else {
-      unpack(entry.box, *piece, receive.chunk.data() + piece->chunkOffset);
+      unpack(*entry.box, *piece, receive.chunk.data() + piece->chunkOffset);
+      if (call_->streams().passesOn()) rowsCome_[static_cast<size_t>(entry.receive)] = piece->rowEnd;
       advanceReceive(peer, *piece);
     }
     moved = true;
@@ -117,8 +133,7 @@ bool Mover::allStagedAt(const SumUnit& unit, const StagePiece& piece) {
   for (const SumSource& source : call_->plan().sumSources(unit)) {
     if (!isStaged(source.rank, unit.box.tensor)) continue;
     const auto at = peekReceive(source.rank);
-    if (!at || at->index != source.receive - call_->plan().firstReceive(source.rank) || at->rowBegin != piece.rowBegin)
-      return false;
+    if (!at || at->index != call_->streams().placeOf(source.receive) || at->rowBegin != piece.rowBegin) return false;
     if (!holdChunk(source.rank)) return false;
   }
   return true;
@@ -143,6 +158,42 @@ bool Mover::sumStaged(const SumUnit& unit, const StagePiece& piece) {
   sumRows(unit, piece.rowBegin, piece.rowEnd);
   for (const SumSource& source : call_->plan().sumSources(unit))
     if (isStaged(source.rank, unit.box.tensor)) advanceReceive(source.rank, *peekReceive(source.rank));
+  return true;
+}
+
+/// Whether the others' rows of this piece are at the front of their streams. Streams carry summands in one order, and
+/// what is sent in that order waits for nothing else.
+bool Mover::haveAll(const Streams::HostSum& sum, const StagePiece& piece) {
+  for (const Streams::Source& source : call_->streams().sourcesOf(sum)) {
+    if (source.rank == rank_) continue;
+    const auto at = peekReceive(source.rank);
+    if (!at || at->index != source.place || at->rowBegin != piece.rowBegin || !holdChunk(source.rank)) return false;
+  }
+  return true;
+}
+
+/// Rows of one KV head, added up over this host's ranks in float32 and rounded once, into the chunk.
+bool Mover::sumForHost(const Streams::Send& send, const StagePiece& piece, std::byte* to) {
+  const Plan& plan = call_->plan();
+  const Streams::HostSum& sum = call_->streams().hostSums()[static_cast<size_t>(send.hostSum)];
+  if (!haveAll(sum, piece)) return false;
+  const TensorSpec& tensor = plan.tensors()[static_cast<size_t>(send.box->tensor)];
+  const int64_t rowBytes = tensor.rowBytes(), tokenBytes = plan.geometry().batch * rowBytes;
+  Summand* out = summands_.data();
+  for (const Streams::Source& source : call_->streams().sourcesOf(sum)) {
+    if (source.rank == rank_) {
+      const View view = plan.sourceView(*send.box);
+      *out++ = {operation_->memory.input[send.box->tensor] + view.offset, view.stride[0], view.stride[1]};
+    } else {
+      const std::byte* rows = receives_[static_cast<size_t>(source.rank)].chunk.data() +
+                              peekReceive(source.rank)->chunkOffset - piece.rowBegin * rowBytes;
+      *out++ = {rows, tokenBytes, rowBytes};
+    }
+  }
+  sumRows({to - piece.rowBegin * rowBytes, tokenBytes, rowBytes}, sum.sourceCount, tensor, piece.rowBegin, piece.rowEnd,
+          kernels::Store::Cached);
+  for (const Streams::Source& source : call_->streams().sourcesOf(sum))
+    if (source.rank != rank_) advanceReceive(source.rank, *peekReceive(source.rank));
   return true;
 }
 

@@ -37,8 +37,8 @@ uint64_t hashOfStrides(const CallRecord& record) {
 }  // namespace
 
 PreparedCall::PreparedCall(Operation operation, const Geometry& geometry, std::span<const TensorSpec> tensors, int rank,
-                           uint64_t recordId)
-    : plan_(operation, geometry, tensors, rank), recordId_(recordId) {
+                           uint64_t recordId, std::span<const int> hosts)
+    : plan_(operation, geometry, tensors, rank), streams_(plan_, hosts), recordId_(recordId) {
   const size_t pairs = static_cast<size_t>(plan_.nRanks()) * tensors.size();
   boundHash_.assign(static_cast<size_t>(plan_.nRanks()), 0);
   strides_.resize(pairs);
@@ -74,6 +74,7 @@ void PreparedCall::fillRecord() {
   record_.kvHeads = g.kvHeads;
   record_.nSequences = g.cuSeqlens.empty() ? 0 : std::ssize(g.cuSeqlens) - 1;
   record_.cuSeqlensHash = g.cuSeqlens.empty() ? 0 : hashBytes(g.cuSeqlens.data(), g.cuSeqlens.size_bytes(), 1);
+  record_.tag = g.tag;
   record_.explicitTokens = !g.tokens.empty();
   record_.explicitQueryHeads = !g.queryHeads.empty();
   for (int t = 0; t < nTensors(); ++t) {

@@ -6,7 +6,7 @@
 
 #include "exchange/flight_recorder.h"
 #include "path/record.h"
-#include "plan/plan.h"
+#include "plan/streams.h"
 
 namespace ulysses {
 
@@ -14,11 +14,12 @@ namespace ulysses {
 /// by the communicator's cache; used by one operation at a time or several.
 class PreparedCall {
  public:
-  /// Throws Error. `recordId`: unique within the communicator, never 0.
+  /// Throws Error. `recordId`: unique within the communicator, never 0. `hosts`: see Streams.
   PreparedCall(Operation operation, const Geometry& geometry, std::span<const TensorSpec> tensors, int rank,
-               uint64_t recordId);
+               uint64_t recordId, std::span<const int> hosts = {});
 
   const Plan& plan() const { return plan_; }
+  const Streams& streams() const { return streams_; }
   const CallRecord& record() const { return record_; }
   uint64_t recordId() const { return recordId_; }
   uint64_t callHash() const { return callHash_; }
@@ -60,6 +61,7 @@ class PreparedCall {
   bool meetInRows(size_t place) const;
 
   Plan plan_;
+  Streams streams_;
   CallSummary summary_;
   CallRecord record_;
   uint64_t recordId_, callHash_ = 0, strideHash_ = 0;

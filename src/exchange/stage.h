@@ -7,15 +7,16 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 
-#include "plan/plan.h"
+#include "plan/streams.h"
 
 namespace ulysses {
 
 /// Rows [rowBegin, rowEnd) of the canonical order of a box (a row is head_dim contiguous elements) at a place in a
 /// chunk.
 struct StagePiece {
-  int64_t index;  // of the box, among those of the pair
+  int64_t index;  // of the entry, in the pair's stream
   int64_t rowBegin, rowEnd;
   int64_t chunkOffset;
   bool startsChunk;
@@ -28,12 +29,14 @@ class StageCursor {
   StageCursor() = default;
   void reset(uint32_t stagedTensors, int64_t chunkBytes) { *this = StageCursor(stagedTensors, chunkBytes); }
 
-  /// The next piece, or nothing at the end. `boxAt(i)` is box i of the pair's `count`.
-  template <typename BoxAt>
-  std::optional<StagePiece> peek(const Plan& plan, int64_t count, BoxAt&& boxAt) {
-    while (index_ < count && !(stagedTensors_ >> boxAt(index_).tensor & 1)) ++index_;
+  /// The next piece, or nothing at the end. An entry is staged when its tensor is, or always.
+  template <typename Entry>
+  std::optional<StagePiece> peek(const Plan& plan, std::span<const Entry> entries) {
+    const auto count = std::ssize(entries);
+    const auto isStaged = [&](const Entry& entry) { return entry.always || (stagedTensors_ >> entry.box->tensor & 1); };
+    while (index_ < count && !isStaged(entries[static_cast<size_t>(index_)])) ++index_;
     if (index_ >= count) return std::nullopt;
-    const Box& box = boxAt(index_);
+    const Box& box = *entries[static_cast<size_t>(index_)].box;
     const int64_t rowBytes = plan.tensors()[static_cast<size_t>(box.tensor)].rowBytes();
     const int64_t batch = plan.geometry().batch;
     int64_t most = chunkBytes_ / rowBytes;
@@ -52,6 +55,9 @@ class StageCursor {
     row_ = 0;
     ++index_;
   }
+
+  /// Of the chunk that holds the last piece passed: bytes up to that piece's end.
+  int64_t usedBytes() const { return offset_; }
 
  private:
   static constexpr int64_t kAlign = 64;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The part of the exchange that runs only when something is slow or wrong.
+#include <unistd.h>
+
 #include "base/text.h"
 #include "exchange/exchange.h"
 
@@ -11,8 +13,12 @@ void Exchange::idle(Waiter& waiter, bool maySleep) {
   const Waiter::Next next = waiter.idle();
   if (next == Waiter::Next::Again) return;
   checkPeers();
-  if (next == Waiter::Next::CheckPeersAndSleep && maySleep && revoked_ == Result::Success && !distinctPaths_.empty())
+  if (next != Waiter::Next::CheckPeersAndSleep || !maySleep || revoked_ != Result::Success) return;
+  constexpr useconds_t kNapUs = 100;  // no path wakes up for another one
+  if (distinctPaths_.size() == 1)
     distinctPaths_.front()->sleep();
+  else
+    usleep(kNapUs);
 }
 
 void Exchange::poll(uint64_t sequence) {
@@ -98,9 +104,22 @@ std::string textOf(const Cause& cause, int ownRank) {
   return own ? textFrom(cause.text) : formatText("{} [found by rank {}]", textFrom(cause.text), cause.rank);
 }
 
+/// The first path over which the communicator was revoked, or null.
+Path* Exchange::revokedPath() const {
+  for (Path* each : distinctPaths_)
+    if (each->isRevoked()) return each;
+  return nullptr;
+}
+
+/// A cause that came over one path goes on over the others: its finder may have died before it told everyone.
 Result Exchange::revokedBy() {
-  if (revoked_ != Result::Success || distinctPaths_.empty() || !distinctPaths_.front()->isRevoked()) return revoked_;
-  const Cause cause = distinctPaths_.front()->cause();
+  if (revoked_ != Result::Success) return revoked_;
+  Path* const by = revokedPath();
+  if (!by) return revoked_;
+  const Cause cause = by->cause();
+  for (Path* each : distinctPaths_)
+    if (each != by) each->revoke(cause);
+  for (Path* each : distinctPaths_) each->service();  // sends it on; this rank may not call again
   revoked_ = static_cast<Result>(cause.result);
   causeText_ = textOf(cause, identity_.rank);
   noteRevocation(cause.sequence);

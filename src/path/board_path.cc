@@ -3,12 +3,32 @@
 #include "path/board_path.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace ulysses {
 
+namespace {
+
+/// By rank; -1: none.
+std::vector<int> seatsOf(std::span<const int> ranks, int nSeats) {
+  std::vector<int> seats(ranks.empty() ? static_cast<size_t>(nSeats) : static_cast<size_t>(ranks.back()) + 1, -1);
+  if (ranks.empty()) std::iota(seats.begin(), seats.end(), 0);
+  for (size_t seat = 0; seat < ranks.size(); ++seat) seats[static_cast<size_t>(ranks[seat])] = static_cast<int>(seat);
+  return seats;
+}
+
+}  // namespace
+
+BoardPath::BoardPath(std::shared_ptr<Mapping> memory, int rank, std::span<const int> ranks)
+    : memory_(std::move(memory)),
+      board_(memory_->data(), memory_->bytes()),
+      rank_(rank),
+      seats_(seatsOf(ranks, board_.nSeats())),
+      ownSeat_(seatOf(rank)) {}
+
 Result BoardPath::publish(const Posting& posting, Deadline deadline) noexcept {
   if (const Result sent = sendControl(posting.tensors, deadline, messages_); sent != Result::Success) return sent;
-  Board::Slot& slot = board_.slot(rank_, posting.sequence);
+  Board::Slot& slot = board_.slot(ownSeat_, posting.sequence);
   slot.callHash = posting.callHash;
   slot.strideHash = posting.strideHash;
   slot.messages = messages_;
@@ -27,7 +47,7 @@ Result BoardPath::publish(const Posting& posting, Deadline deadline) noexcept {
 }
 
 std::optional<Announcement> BoardPath::announcement(int peer, uint64_t sequence) noexcept {
-  Board::Slot& slot = board_.slot(peer, sequence);
+  Board::Slot& slot = this->slot(peer, sequence);
   if (slot.sequence.load(std::memory_order_acquire) != sequence) return std::nullopt;
   receiveControl(peer, slot.messages);
   const uint64_t* seals = board_.verifies() ? board_.seals(slot) + rank_ * kSeals : nullptr;
@@ -37,70 +57,8 @@ std::optional<Announcement> BoardPath::announcement(int peer, uint64_t sequence)
 uint64_t BoardPath::lastSequence(int peer) const noexcept {
   uint64_t last = 0;
   for (uint64_t i = 0; i < kMaxOutstanding; ++i)
-    last = std::max(last, board_.slot(peer, i).sequence.load(std::memory_order_relaxed));
+    last = std::max(last, slot(peer, i).sequence.load(std::memory_order_relaxed));
   return last;
-}
-
-void BoardPath::propose(const Proposal& proposal) noexcept {
-  Board::Wish& wish = board_.wish(rank_);
-  wish.proposal = proposal;
-  wish.sequence.store(proposal.sequence, std::memory_order_release);
-  board_.ring();
-}
-
-std::optional<Proposal> BoardPath::proposal(int peer, uint64_t sequence) const noexcept {
-  const Board::Wish& wish = board_.wish(peer);
-  if (wish.sequence.load(std::memory_order_acquire) != sequence) return std::nullopt;
-  return wish.proposal;
-}
-
-void BoardPath::decide(std::span<const Assignment> byRank, uint64_t stamp) noexcept {
-  for (size_t rank = 0; rank < byRank.size(); ++rank) {
-    Board::Verdict& verdict = board_.verdict(static_cast<int>(rank));
-    verdict.begun.store(stamp, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);  // no byte of the assignment before the mark
-    verdict.assignment = byRank[rank];
-    verdict.written.store(stamp, std::memory_order_release);
-  }
-  board_.decided(rank_).store(stamp, std::memory_order_release);
-  board_.ring();
-}
-
-std::optional<std::pair<Assignment, uint64_t>> BoardPath::decision(int leader, uint64_t stamp) const noexcept {
-  const uint64_t decided = board_.decided(leader).load(std::memory_order_acquire);
-  if (decided < stamp) return std::nullopt;
-  const Board::Verdict& verdict = board_.verdict(rank_);
-  // A leader that was lost may be followed by one that writes over its decision while it is read here.
-  if (verdict.written.load(std::memory_order_acquire) != decided) return std::nullopt;
-  const Assignment assignment = verdict.assignment;
-  std::atomic_thread_fence(std::memory_order_acquire);
-  if (verdict.begun.load(std::memory_order_relaxed) != decided) return std::nullopt;
-  return std::pair(assignment, decided);
-}
-
-Ballot::State BoardPath::confirm(int head, uint64_t stamp, int members) noexcept {
-  const Ballot::State state = board_.ballot(head).confirm(stamp, members);
-  board_.ring();
-  return state;
-}
-
-Ballot::State BoardPath::giveUp(int head, uint64_t stamp) noexcept {
-  const Ballot::State state = board_.ballot(head).giveUp(stamp);
-  board_.ring();
-  return state;
-}
-
-void BoardPath::offer(const IdBytes& id, uint64_t stamp) noexcept {
-  Board::Wish& wish = board_.wish(rank_);
-  wish.id = id;
-  wish.offered.store(stamp, std::memory_order_release);
-  board_.ring();
-}
-
-std::optional<IdBytes> BoardPath::offered(int head, uint64_t stamp) const noexcept {
-  const Board::Wish& wish = board_.wish(head);
-  if (wish.offered.load(std::memory_order_acquire) != stamp) return std::nullopt;
-  return wish.id;
 }
 
 }  // namespace ulysses

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <memory>
+#include <vector>
 
-#include "path/board.h"
+#include "path/board_council.h"
+#include "path/path.h"
 
 namespace ulysses {
 
@@ -11,47 +13,40 @@ namespace ulysses {
 /// ShmPath add how bytes are reached.
 class BoardPath : public Path {
  public:
-  /// `memory` holds a formatted board that all ranks of the communicator see.
-  BoardPath(std::shared_ptr<Mapping> memory, int rank)
-      : memory_(std::move(memory)), board_(memory_->data(), memory_->bytes()), rank_(rank) {}
+  /// `memory` holds a formatted board that all of `ranks` see, which are the communicator's ranks of one host,
+  /// ascending; empty: all its ranks.
+  BoardPath(std::shared_ptr<Mapping> memory, int rank, std::span<const int> ranks = {});
   ~BoardPath() override {
-    board_.departed(rank_).store(1, std::memory_order_release);
+    board_.departed(ownSeat_).store(1, std::memory_order_release);
     board_.ring();
   }
 
   bool verifies() const noexcept override { return board_.verifies(); }
   Result publish(const Posting& posting, Deadline deadline) noexcept override;
   std::optional<Announcement> announcement(int peer, uint64_t sequence) noexcept override;
-  const CallRecord& record(int peer, uint64_t sequence) const noexcept override {
-    return board_.slot(peer, sequence).record;
-  }
+  const CallRecord& record(int peer, uint64_t sequence) const noexcept override { return slot(peer, sequence).record; }
   int64_t tokensOf(int peer, uint64_t sequence, int index) const noexcept override {
-    return board_.tokens(board_.slot(peer, sequence))[index];
+    return board_.tokens(slot(peer, sequence))[index];
   }
   int64_t queryHeadsOf(int peer, uint64_t sequence, int index) const noexcept override {
-    return board_.queryHeads(board_.slot(peer, sequence))[index];
+    return board_.queryHeads(slot(peer, sequence))[index];
   }
   uint64_t lastSequence(int peer) const noexcept override;
   void finish(uint64_t sequence) noexcept override {
-    board_.finished(rank_).store(sequence, std::memory_order_release);
+    board_.finished(ownSeat_).store(sequence, std::memory_order_release);
     board_.ring();
   }
   bool finished(int peer, uint64_t sequence) const noexcept override {
-    return board_.finished(peer).load(std::memory_order_acquire) >= sequence;
+    return board_.finished(seatOf(peer)).load(std::memory_order_acquire) >= sequence;
   }
+  /// A slot is read until its operation is finished.
+  bool slotFree(int peer, uint64_t sequence) const noexcept override { return BoardPath::finished(peer, sequence); }
 
-  void propose(const Proposal& proposal) noexcept override;
-  std::optional<Proposal> proposal(int peer, uint64_t sequence) const noexcept override;
-  void decide(std::span<const Assignment> byRank, uint64_t stamp) noexcept override;
-  std::optional<std::pair<Assignment, uint64_t>> decision(int leader, uint64_t stamp) const noexcept override;
+  Council& council() noexcept override { return council_; }
+  /// Of groups that this rank heads; keeps the board.
+  std::shared_ptr<std::atomic<uint64_t>> ballotWord() const { return {memory_, &board_.ballotWord(ownSeat_)}; }
 
-  void offer(const IdBytes& id, uint64_t stamp) noexcept override;
-  std::optional<IdBytes> offered(int head, uint64_t stamp) const noexcept override;
-  Ballot::State confirm(int head, uint64_t stamp, int members) noexcept override;
-  Ballot::State giveUp(int head, uint64_t stamp) noexcept override;
-  Ballot::State ballot(int head, uint64_t stamp) const noexcept override { return board_.ballot(head).look(stamp); }
-
-  void sleep() noexcept override { board_.sleep(rank_, 2'000'000); }
+  void sleep() noexcept override { board_.sleep(ownSeat_, 2'000'000); }
   bool isRevoked() const noexcept override { return board_.isRevoked(); }
   void revoke(const Cause& cause) noexcept override { board_.revoke(cause); }
   Cause cause() const noexcept override { return board_.cause(); }
@@ -65,12 +60,19 @@ class BoardPath : public Path {
 
   const Board& board() const noexcept { return board_; }
   int rank() const noexcept { return rank_; }
-  int nRanks() const noexcept { return board_.nRanks(); }
+  int ownSeat() const noexcept { return ownSeat_; }
+  /// Of a rank that has one.
+  int seatOf(int rank) const noexcept { return seats_[static_cast<size_t>(rank)]; }
 
  private:
+  Board::Slot& slot(int peer, uint64_t sequence) const noexcept { return board_.slot(seatOf(peer), sequence); }
+
   std::shared_ptr<Mapping> memory_;
   Board board_;
   int rank_;
+  std::vector<int> seats_;  // by rank; -1, or past its end: none
+  int ownSeat_;
+  BoardCouncil council_{board_, seats_, ownSeat_};
   uint32_t messages_ = kMessagesAtStart;
 };
 

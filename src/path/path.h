@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
-#include "path/ballot.h"
+#include "path/council.h"
 #include "path/record.h"
 #include "plan/extent.h"
 
@@ -63,24 +63,15 @@ class Path {
   virtual uint64_t lastSequence(int peer) const noexcept = 0;
   /// This rank has read all it needs of every operation up to `sequence`.
   virtual void finish(uint64_t sequence) noexcept = 0;
+  /// Whether the peer reads no input of that operation any more and owes this rank nothing of it. A path that sends
+  /// copies can say so on its own, without a word of the peer.
   virtual bool finished(int peer, uint64_t sequence) const noexcept = 0;
+  /// Whether the peer has room for another announcement in place of that operation's. Asked before `sequence` +
+  /// kMaxOutstanding is published.
+  virtual bool slotFree(int peer, uint64_t sequence) const noexcept = 0;
 
-  // --- new communicators of this one's ranks; also after it was revoked
-  virtual void propose(const Proposal& proposal) noexcept = 0;
-  virtual std::optional<Proposal> proposal(int peer, uint64_t sequence) const noexcept = 0;
-  /// By the leader: one assignment per rank. `stamp` grows with each decision.
-  virtual void decide(std::span<const Assignment> byRank, uint64_t stamp) noexcept = 0;
-  /// This rank's, by that leader's decision with this stamp or a later one, and the stamp.
-  virtual std::optional<std::pair<Assignment, uint64_t>> decision(int leader, uint64_t stamp) const noexcept = 0;
-
-  /// The unique id for the group that this rank heads by the decision with that stamp.
-  virtual void offer(const IdBytes& id, uint64_t stamp) noexcept = 0;
-  virtual std::optional<IdBytes> offered(int head, uint64_t stamp) const noexcept = 0;
-
-  /// Whether the group that `head` heads by that decision came to be, see Ballot.
-  virtual Ballot::State confirm(int head, uint64_t stamp, int members) noexcept = 0;
-  virtual Ballot::State giveUp(int head, uint64_t stamp) noexcept = 0;
-  virtual Ballot::State ballot(int head, uint64_t stamp) const noexcept = 0;
+  /// For new communicators of this one's ranks; also after it was revoked.
+  virtual Council& council() noexcept = 0;
 
   // --- bytes
   /// Whether a tensor at `ref` can be read in place between this rank and the peer; same answer at both ends.
@@ -89,13 +80,14 @@ class Path {
   /// seen for the first time, a look-up afterwards.
   virtual const std::byte* map(int peer, const TensorRef& ref, const Extent& extent) = 0;
   /// The peer stages in the operation that begins. Throws Error when its chunks cannot be read here.
-  virtual void requireChunks(int peer) const = 0;
+  virtual void requireChunks(int peer) = 0;
   /// Bytes of a chunk; the same for all peers.
   virtual int64_t chunkBytes() const noexcept = 0;
   /// Room for a chunk to the peer, or empty while none is free.
   virtual std::span<std::byte> chunkTo(int peer) noexcept = 0;
-  virtual void sendChunk(int peer) noexcept = 0;
-  /// The next chunk from the peer, or empty while none came.
+  /// Sends the chunk that chunkTo gave; only its first `bytes` are needed at the other end.
+  virtual void sendChunk(int peer, int64_t bytes) noexcept = 0;
+  /// The next chunk from the peer, at least as many bytes as it sent, or empty while none came.
   virtual std::span<const std::byte> chunkFrom(int peer) noexcept = 0;
   virtual void releaseChunk(int peer) noexcept = 0;
   /// Makes chunkTo usable; called before an operation that stages is published. May throw Error.

@@ -13,7 +13,7 @@ namespace ulysses {
 
 inline constexpr int kMaxTensors = 8;      // ULYSSES_MAX_TENSORS
 inline constexpr int kMaxOutstanding = 8;  // operations in flight on one communicator
-inline constexpr uint32_t kWireVersion = 1;
+inline constexpr uint32_t kWireVersion = 2;
 /// Where the counts of control messages begin: so near their wrap that it comes in every longer run, not after years.
 inline constexpr uint32_t kMessagesAtStart = 0u - 64u;
 
@@ -34,6 +34,7 @@ struct CallRecord {
   int64_t sequence = 0, batch = 0, heads = 0, kvHeads = 0;
   int64_t nSequences = 0;
   uint64_t cuSeqlensHash = 0;
+  uint64_t tag = 0;
   int32_t explicitTokens = 0, explicitQueryHeads = 0;  // whether the arrays in the slot count
   TensorRecord tensors[kMaxTensors];
   char poisonText[256] = {};
@@ -65,7 +66,7 @@ struct Assignment {
   int32_t rank = -1, nRanks = 0;  // in the new communicator; rank -1: in none
   int32_t head = -1;              // the old rank of its first member, which offers the unique id
   int32_t lost = 0;               // how many ranks the leader knew to be lost
-  char text[236] = {};
+  char text[492] = {};
 };
 
 /// A unique id, as bytes.

@@ -48,6 +48,7 @@ struct Geometry {
   std::span<const int64_t> tokens;      // empty: equal
   std::span<const int64_t> queryHeads;  // empty: default split
   std::span<const int64_t> cuSeqlens;   // empty: one sequence
+  uint64_t tag = 0;                     // the caller's; compared, never used
 
   /// Query heads per KV head.
   int64_t groupSize() const { return heads / kvHeads; }

@@ -110,6 +110,7 @@ std::string reproductionLine(Operation operation, const Geometry& geometry, std:
   addOperation(line, operation, tensors);
   addGeometry(line, geometry);
   addTensors(line, tensors);
+  if (geometry.tag != 0) line.differ(formatText("without tag {:#x}", geometry.tag));
   if (memory != ReproMemory::Unknown) line.add("--memory {}", memory == ReproMemory::Plain ? "plain" : "registered");
   return line.text();
 }

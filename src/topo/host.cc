@@ -3,32 +3,25 @@
 #include "topo/host.h"
 
 #include <fcntl.h>
-#include <hwloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <memory>
 
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/unique_fd.h"
+#include "topo/hwloc_topology.h"
 
 namespace ulysses {
 namespace {
 
-struct TopologyDeleter {
-  void operator()(hwloc_topology* topology) const { hwloc_topology_destroy(topology); }
-};
-using Topology = std::unique_ptr<hwloc_topology, TopologyDeleter>;
-
 /// Caches and cores only: no PCI, which takes long to walk.
 Topology loadCaches() {
-  hwloc_topology_t raw = nullptr;
-  if (hwloc_topology_init(&raw) != 0) return nullptr;
-  Topology topology(raw);
-  hwloc_topology_set_io_types_filter(raw, HWLOC_TYPE_FILTER_KEEP_NONE);
-  if (hwloc_topology_load(raw) != 0) return nullptr;
+  Topology topology = newTopology();
+  if (!topology) return nullptr;
+  hwloc_topology_set_io_types_filter(topology.get(), HWLOC_TYPE_FILTER_KEEP_NONE);
+  if (hwloc_topology_load(topology.get()) != 0) return nullptr;
   return topology;
 }
 

@@ -2,28 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "topo/machine.h"
 
-#include <hwloc.h>
-
 #include <algorithm>
+#include <cstdlib>
 #include <map>
-#include <memory>
 
 #include "base/check.h"
 #include "topo/host.h"
+#include "topo/hwloc_topology.h"
 
 namespace ulysses {
 namespace {
 
-struct TopologyDeleter {
-  void operator()(hwloc_topology* topology) const { hwloc_topology_destroy(topology); }
-};
-using Topology = std::unique_ptr<hwloc_topology, TopologyDeleter>;
-
 Topology makeTopology() {
-  hwloc_topology_t raw = nullptr;
-  if (hwloc_topology_init(&raw) != 0) raise(Result::SystemError, "hwloc_topology_init failed");
-  Topology topology(raw);
-  hwloc_topology_set_io_types_filter(raw, HWLOC_TYPE_FILTER_KEEP_ALL);
+  Topology topology = newTopology();
+  if (!topology) raise(Result::SystemError, "hwloc_topology_init failed");
+  hwloc_topology_set_io_types_filter(topology.get(), HWLOC_TYPE_FILTER_KEEP_ALL);
   return topology;
 }
 
@@ -36,6 +29,22 @@ int numaNodeOf(hwloc_topology_t topology, hwloc_obj_t object) {
     if (place && place->nodeset && hwloc_bitmap_isset(place->nodeset, numa->os_index)) return node;
   }
   return 0;
+}
+
+/// Whether a device's place in the topology is inside one NUMA node.
+bool isInOneNumaNode(hwloc_topology_t topology, hwloc_obj_t device) {
+  if (hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE) == 1) return true;
+  const hwloc_obj_t place = hwloc_get_non_io_ancestor_obj(topology, device);
+  return place && place->nodeset && hwloc_bitmap_weight(place->nodeset) == 1;
+}
+
+std::string infoOf(hwloc_obj_t object, const char* name) {
+  const char* value = hwloc_obj_get_info_by_name(object, name);
+  return value ? value : "";
+}
+
+std::string joined(const std::string& first, const std::string& second) {
+  return first.empty() || second.empty() ? first + second : first + " " + second;
 }
 
 bool isNic(hwloc_obj_t object) {
@@ -57,8 +66,10 @@ Device makeDevice(hwloc_topology_t topology, DeviceKind kind, hwloc_obj_t pci, c
   device.kind = kind;
   device.name = name ? name : "";
   device.pciId = pciIdOf(pci->attr->pcidev);
+  device.model = joined(infoOf(pci, "PCIVendor"), infoOf(pci, "PCIDevice"));
   device.pciGbytesPerSecond = static_cast<double>(pci->attr->pcidev.linkspeed);
   device.numaNode = numaNodeOf(topology, pci);
+  device.numaIsTold = isInOneNumaNode(topology, pci);
   for (hwloc_obj_t up = pci->parent; up && up->type == HWLOC_OBJ_BRIDGE; up = up->parent)
     device.bridges.push_back(up->gp_index);
   std::reverse(device.bridges.begin(), device.bridges.end());
@@ -82,10 +93,44 @@ std::vector<Device> devicesOf(hwloc_topology_t topology) {
   return devices;
 }
 
+std::vector<CacheKind> cachesOf(hwloc_topology_t topology) {
+  std::vector<CacheKind> kinds;
+  const hwloc_obj_type_t types[] = {HWLOC_OBJ_L1CACHE, HWLOC_OBJ_L2CACHE, HWLOC_OBJ_L3CACHE, HWLOC_OBJ_L4CACHE};
+  for (int level = 1; const hwloc_obj_type_t type : types) {
+    if (const hwloc_obj_t first = hwloc_get_obj_by_type(topology, type, 0))
+      kinds.push_back({level, static_cast<int64_t>(first->attr->cache.size), hwloc_get_nbobjs_by_type(topology, type),
+                       hwloc_get_nbobjs_inside_cpuset_by_type(topology, first->cpuset, HWLOC_OBJ_CORE)});
+    ++level;
+  }
+  return kinds;
+}
+
+std::string listOf(hwloc_const_bitmap_t set) {
+  char* raw = nullptr;
+  if (!set || hwloc_bitmap_list_asprintf(&raw, set) < 0) return "";
+  const std::unique_ptr<char, void (*)(void*)> text(raw, std::free);
+  return text.get();
+}
+
+std::vector<NumaNode> nodesOf(hwloc_topology_t topology) {
+  std::vector<NumaNode> nodes;
+  for (hwloc_obj_t node = nullptr; (node = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_NUMANODE, node));)
+    nodes.push_back({static_cast<int>(node->os_index), static_cast<int64_t>(node->attr->numanode.local_memory),
+                     listOf(node->cpuset)});
+  return nodes;
+}
+
 Machine read(hwloc_topology_t topology) {
   Machine machine;
-  const char* name = hwloc_obj_get_info_by_name(hwloc_get_root_obj(topology), "HostName");
-  machine.name = name ? name : "";
+  const hwloc_obj_t root = hwloc_get_root_obj(topology);
+  machine.name = infoOf(root, "HostName");
+  machine.system = joined(infoOf(root, "OSName"), infoOf(root, "OSRelease"));
+  const hwloc_obj_t package = hwloc_get_obj_by_type(topology, HWLOC_OBJ_PACKAGE, 0);
+  machine.cpu = infoOf(package ? package : root, "CPUModel");
+  machine.memoryBytes = static_cast<int64_t>(root->total_memory);
+  machine.threads = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU);
+  machine.caches = cachesOf(topology);
+  machine.nodes = nodesOf(topology);
   machine.numaNodes = std::max(1, hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE));
   for (hwloc_obj_t core = nullptr; (core = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_CORE, core));)
     machine.numaOfCore.push_back(numaNodeOf(topology, core));

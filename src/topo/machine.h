@@ -18,13 +18,34 @@ struct Device {
   DeviceKind kind = DeviceKind::Nic;
   std::string name;                 // of a NIC's first interface; empty for a GPU
   std::string pciId;                // "0000:81:00.0"; empty when the device is not on PCI
+  std::string model{};              // as the list of PCI ids has it; empty: not told
   double pciGbytesPerSecond = 0;    // of its PCIe link; 0: not told
   int numaNode = 0;                 // logical
+  bool numaIsTold = false;          // false: it is near several nodes, or nobody knows; numaNode is the first then
   std::vector<uint64_t> bridges{};  // hwloc's ids, from the root down
+};
+
+/// Caches of one kind.
+struct CacheKind {
+  int level = 0;
+  int64_t bytes = 0;  // of the first
+  int count = 0;
+  int cores = 0;  // that share the first
+};
+
+struct NumaNode {
+  int osIndex = 0;
+  int64_t memoryBytes = 0;
+  std::string threads{};  // hardware threads as the system numbers them, "0-3,8"
 };
 
 struct Machine {
   std::string name;
+  std::string system{}, cpu{};  // "Linux 6.1.0", a model; empty: not told
+  int64_t memoryBytes = 0;
+  int threads = 0;  // hardware threads that this process's cgroups allow
+  std::vector<CacheKind> caches{};
+  std::vector<NumaNode> nodes{};  // [numaNodes]; empty when hwloc shows none
   int numaNodes = 1;
   std::vector<int> numaOfCore;  // [cores]
   std::vector<Device> devices;  // in PCI order

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a user of the installed package sees: `installed.py CHECK BUILD` with CHECK one of
 
-  header     include/ulysses_coll.h alone compiles as C11 and as C++17, pedantic, warnings are errors
-  consumers  consumer.c and consumer.cc compile, link and run against an installation, by pkg-config alone
-  symbols    the library exports exactly what src/libulysses_coll.map and the header name
+  header     each public header alone compiles as C11 and as C++17, pedantic, warnings are errors
+  consumers  consumer.c, consumer.cc and attention.c compile, link and run against an installation, by pkg-config alone
+  symbols    each library exports exactly what its map and its header name
   elf        soname, immediate binding, read-only relocations, no relocations in code
 
 BUILD is a Meson build directory with everything built; it is installed into a temporary directory.
@@ -22,13 +22,30 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests/api"
-HEADER = ROOT / "include/ulysses_coll.h"
-MAP = ROOT / "src/libulysses_coll.map"
-SONAME = "libulysses_coll.so.0"
+
+
+@dataclass(frozen=True)
+class Library:
+    name: str  # of its pkg-config file and header
+    map: Path
+
+    @property
+    def header(self) -> Path:
+        return ROOT / f"include/{self.name}.h"
+
+    @property
+    def soname(self) -> str:
+        return f"lib{self.name}.so.0"
+
+
+COLL = Library("ulysses_coll", ROOT / "src/libulysses_coll.map")
+ATTENTION = Library("ulysses_attention", ROOT / "src/attention/libulysses_attention.map")
+LIBRARIES = (COLL, ATTENTION)
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 CC = shlex.split(os.environ.get("CC", "cc"))
 CXX = shlex.split(os.environ.get("CXX", "c++"))
@@ -44,17 +61,18 @@ def installation(build: Path) -> Iterator[Path]:
     """A temporary installation; gives its prefix."""
     with tempfile.TemporaryDirectory(prefix="api-check-install-") as directory:
         run(["meson", "install", "-C", str(build), "--no-rebuild", "--destdir", directory])
-        header = next(Path(directory).rglob(HEADER.name), None)
-        if header is None:
-            raise FileNotFoundError(f"meson install did not install {HEADER.name}")
+        for library in LIBRARIES:
+            header = next(Path(directory).rglob(library.header.name), None)
+            if header is None:
+                raise FileNotFoundError(f"meson install did not install {library.header.name}")
         yield header.parent.parent
 
 
-def find_library(prefix: Path) -> Path:
-    library = next(prefix.rglob(SONAME), None)
-    if library is None:
-        raise FileNotFoundError(f"{SONAME} is not installed; there is: {[path.name for path in prefix.rglob('*.so*')]}")
-    return library
+def find_library(prefix: Path, library: Library = COLL) -> Path:
+    file = next(prefix.rglob(library.soname), None)
+    if file is None:
+        raise FileNotFoundError(f"{library.soname} is not installed; there is: {[path.name for path in prefix.rglob('*.so*')]}")
+    return file
 
 
 # ---------------------------------------------------------------------------------------------- header
@@ -63,7 +81,8 @@ def find_library(prefix: Path) -> Path:
 def check_header(header: Path) -> list[str]:
     findings = []
     for compiler, language, standard in ((CC, "c", "c11"), (CXX, "c++", "c++17")):
-        command = [*compiler, "-x", language, f"-std={standard}", *STRICT, f"-I{header.parent}", "-fsyntax-only", "-"]
+        command = [*compiler, "-x", language, f"-std={standard}", *STRICT, f"-I{header.parent}", f"-I{COLL.header.parent}",
+                   "-fsyntax-only", "-"]
         result = subprocess.run(command, input=f"#include <{header.name}>\n", capture_output=True, text=True)
         if result.returncode:
             findings.append(f"{header.name} is not clean {standard}:\n{result.stderr}")
@@ -73,30 +92,54 @@ def check_header(header: Path) -> list[str]:
 # ---------------------------------------------------------------------------------------------- consumers
 
 
-def check_consumers(prefix: Path) -> list[str]:
-    pc = next(prefix.rglob("ulysses_coll.pc"), None)
+def expected_exchange() -> str:
+    return "".join(f"head 0: {10 * token:2}   head 1: {10 * token + 1:2}\n" for token in range(4))
+
+
+def expected_attention() -> str:
+    tokens = range(8)
+    return "".join(f"token {j}: O {j / 2:.4f} dV {sum(1 / (i + 1) for i in tokens if i >= j):.4f}\n" for j in tokens)
+
+
+@dataclass(frozen=True)
+class Consumer:
+    source: str
+    library: Library
+    compiler: list[str]
+    expected: Callable[[], str] | None = None  # what it prints
+
+
+CONSUMERS = (
+    Consumer("consumer.c", COLL, [*CC, "-std=c11"], expected_exchange),
+    Consumer("consumer.cc", COLL, [*CXX, "-std=c++17", "-pthread"]),
+    Consumer("attention.c", ATTENTION, [*CC, "-std=c11", "-pthread"], expected_attention),
+)
+
+
+def pkg_config(prefix: Path, library: Library) -> list[str]:
+    pc = next(prefix.rglob(f"{library.name}.pc"), None)
     if pc is None:
-        return ["ulysses_coll.pc is not installed"]
+        raise FileNotFoundError(f"{library.name}.pc is not installed")
     environment = {**os.environ, "PKG_CONFIG_LIBDIR": str(pc.parent)}
-    flags = shlex.split(run(["pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", "ulysses_coll"],
-                            env=environment))
+    return shlex.split(run(["pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", library.name],
+                           env=environment))
+
+
+def check_consumers(prefix: Path, consumers: tuple[Consumer, ...] = CONSUMERS) -> list[str]:
     findings = []
     with tempfile.TemporaryDirectory(prefix="api-check-consumer-") as directory:
-        for source, compiler in (("consumer.c", [*CC, "-std=c11"]), ("consumer.cc", [*CXX, "-std=c++17", "-pthread"])):
-            program = f"{directory}/{source}.out"
+        for consumer in consumers:
+            source, program = consumer.source, f"{directory}/{consumer.source}.out"
             try:
-                run([*compiler, *STRICT, str(HERE / source), "-o", program, *flags])
+                flags = pkg_config(prefix, consumer.library)
+                run([*consumer.compiler, *STRICT, str(HERE / source), "-o", program, *flags])
                 output = run([program], env={**os.environ, "LD_LIBRARY_PATH": str(find_library(prefix).parent)})
             except subprocess.CalledProcessError as error:
                 findings.append(f"{source}: {describe(error)}")
                 continue
-            if source == "consumer.c" and output != expected_output():
-                findings.append(f"{source} printed:\n{output}instead of:\n{expected_output()}")
+            if consumer.expected and output != consumer.expected():
+                findings.append(f"{source} printed:\n{output}instead of:\n{consumer.expected()}")
     return findings
-
-
-def expected_output() -> str:
-    return "".join(f"head 0: {10 * token:2}   head 1: {10 * token + 1:2}\n" for token in range(4))
 
 
 # ---------------------------------------------------------------------------------------------- symbols
@@ -121,24 +164,24 @@ def exported(library: Path) -> set[str]:
     return {line.split()[-1] for line in lines}
 
 
-def check_symbols(library: Path, version_script: str, header: str) -> list[str]:
+def check_symbols(library: Path, version_script: str, header: str, map_name: str = "map") -> list[str]:
     nodes, allowed = mapped(version_script)
-    findings = [f"{MAP.name}: {name}: name every function, no patterns" for name in allowed if not name.isidentifier()]
+    findings = [f"{map_name}: {name}: name every function, no patterns" for name in allowed if not name.isidentifier()]
     for what, names in (("the library exports", exported(library) - nodes), ("the header declares", declared(header))):
-        findings += [f"{what} {name}, which {MAP.name} does not name" for name in sorted(names - allowed)]
-        findings += [f"{MAP.name} names {name}, but not so that {what} it" for name in sorted(allowed - names)]
+        findings += [f"{what} {name}, which {map_name} does not name" for name in sorted(names - allowed)]
+        findings += [f"{map_name} names {name}, but not so that {what} it" for name in sorted(allowed - names)]
     return findings
 
 
 # ---------------------------------------------------------------------------------------------- elf
 
 
-def check_elf(library: Path) -> list[str]:
+def check_elf(library: Path, soname: str = COLL.soname) -> list[str]:
     dynamic = run(["readelf", "--wide", "--dynamic", str(library)])
     segments = run(["readelf", "--wide", "--segments", str(library)])
     findings = []
-    if f"soname: [{SONAME}]" not in dynamic:
-        findings.append(f"soname is not {SONAME}")
+    if f"soname: [{soname}]" not in dynamic:
+        findings.append(f"soname is not {soname}")
     if "TEXTREL" in dynamic:
         findings.append("relocations in code (DT_TEXTREL)")
     if not re.search(r"\(FLAGS(_1)?\).*\b(BIND_)?NOW\b", dynamic):
@@ -155,14 +198,14 @@ def check_elf(library: Path) -> list[str]:
 GOOD_HEADER = "#define ULYSSES_API\nULYSSES_API int ulyssesA(int* x);\n// ULYSSES_API int ulyssesOld(void);\n"
 GOOD_MAP = "ULYSSES_0 {\n  global:\n    ulyssesA;  # one\n  local: *;\n};\n"
 GOOD_SOURCE = "int ulyssesA(int* x) { return *x; }\nint hidden(void) { return 1; }\n"
-GOOD_FLAGS = [f"-Wl,-soname,{SONAME}", "-Wl,-z,now", "-Wl,-z,relro"]
+GOOD_FLAGS = [f"-Wl,-soname,{COLL.soname}", "-Wl,-z,now", "-Wl,-z,relro"]
 
 
 def stub(directory: str, source: str, version_script: str, flags: list[str]) -> Path:
     """A shared library made of one source text."""
     (Path(directory) / "stub.c").write_text(source, encoding="utf-8")
     (Path(directory) / "stub.map").write_text(version_script, encoding="utf-8")
-    library = Path(directory) / SONAME
+    library = Path(directory) / COLL.soname
     run([*CC, "-shared", "-fPIC", *flags, "-Wl,--version-script=stub.map", "stub.c", "-o", str(library)], cwd=directory)
     return library
 
@@ -180,8 +223,8 @@ def bad_installation(directory: str) -> list[str]:
     (prefix / "libulysses_coll.so").symlink_to(library.name)
     (prefix / "ulysses_coll.pc").write_text(
         f"prefix=/nowhere\nName: stub\nDescription: stub\nVersion: 0\n"
-        f"Cflags: -I{HEADER.parent}\nLibs: -L${{prefix}} -lulysses_coll\n", encoding="utf-8")
-    return check_consumers(prefix)
+        f"Cflags: -I{COLL.header.parent}\nLibs: -L${{prefix}} -lulysses_coll\n", encoding="utf-8")
+    return check_consumers(prefix, CONSUMERS[:1])
 
 
 def symbols_of(directory: str, source: str = GOOD_SOURCE, version_script: str = GOOD_MAP, header: str = GOOD_HEADER,
@@ -231,13 +274,19 @@ def describe(error: subprocess.CalledProcessError) -> str:
 
 def check(name: str, build: Path) -> list[str]:
     if name == "header":
-        return check_header(HEADER)
+        return [finding for library in LIBRARIES for finding in check_header(library.header)]
     with installation(build) as prefix:
         if name == "consumers":
             return check_consumers(prefix)
-        if name == "symbols":
-            return check_symbols(find_library(prefix), MAP.read_text(encoding="utf-8"), HEADER.read_text(encoding="utf-8"))
-        return check_elf(find_library(prefix))
+        findings = []
+        for library in LIBRARIES:
+            file = find_library(prefix, library)
+            if name == "symbols":
+                findings += check_symbols(file, library.map.read_text(encoding="utf-8"),
+                                          library.header.read_text(encoding="utf-8"), library.map.name)
+            else:
+                findings += check_elf(file, library.soname)
+        return findings
 
 
 def main() -> int:

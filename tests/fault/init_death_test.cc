@@ -102,6 +102,22 @@ TEST(InitDeath, ByTheDeadlineWhereTheyDoNot) {
     (void)dieAt(death);
 }
 
+#ifdef ULYSSES_HAVE_UCX
+/// Ranks that tell each other their network addresses: after its own was sent, and when it has all.
+TEST(InitDeath, AmongContacts) {
+  setenv("ULYSSES_PATH", "ucx", 1);
+  std::vector<double> all;
+  for (const Death& death : {Death{"join.contact_sent", 2, 1, false}, Death{"init.contacts", 1, 1, false},
+                             Death{"init.contacts", 3, 1, false}})
+    for (const double ms : dieAt(death)) {
+      all.push_back(ms);
+      EXPECT_LT(ms, kInitMs) << death.point;
+    }
+  unsetenv("ULYSSES_PATH");
+  recordTimes("contacts_detect_ms", all);
+}
+#endif
+
 /// The rendezvous goes with the process that made the id: the connection breaks.
 TEST(InitDeath, TheRootEnds) {
   for (const Death& death : {Death{"root.rank_joined", 0, 2, false, false}, Death{"root.answered", 0, 1, false, false},

@@ -81,7 +81,8 @@ TEST(Leaving, DestroyInAnExitHandler) {
 
 /// Nobody handles the signal: it is how the process ended, and its peers are told so.
 void leaveBySignal(int number) {
-  Team team(kRanks, [](Rank& rank) {
+  Team team(kRanks, [number](Rank& rank) {
+    std::signal(number, SIG_DFL);  // a shell starts what it runs in the background with SIGINT ignored
     const ulyssesComm_t comm = rank.join(20'000);
     if (rank.rank() != kVictim) return surviveLeaving(rank, comm);
     (void)loopUntilFailure(rank, comm, Load::Private);

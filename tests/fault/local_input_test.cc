@@ -72,7 +72,7 @@ const std::vector<BadInput> kEnums = {
      [](Trial& t) { t.tensors[0].flags = ULYSSES_TENSOR_SUM; },
      {"tensors[0].flags", "GatherHeads", "query"}},
     {"ReservedOfTensor", [](Trial& t) { t.tensors[0].reserved[1] = 1; }, {"tensors[0].reserved"}},
-    {"ReservedOfGeometry", [](Trial& t) { t.geometry.reserved[3] = 1; }, {"geometry.reserved"}},
+    {"ReservedOfGeometry", [](Trial& t) { t.geometry.reserved[2] = 1; }, {"geometry.reserved"}},
     {"Magic", [](Trial& t) { t.geometry.magic = 0; }, {"geometry.magic=0x0", "ULYSSES_GEOMETRY_INITIALIZER"}},
     {"Size", [](Trial& t) { t.geometry.size -= 8; }, {"geometry.size=", "header"}},
     {"Version", [](Trial& t) { t.geometry.version = 2; }, {"version=2", "version 1"}},

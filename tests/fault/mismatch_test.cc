@@ -69,6 +69,8 @@ const Difference kDifferences[] = {
      },
      "2", "3"},
     {"cuSeqlens", giveEnds, [](Trial& t) { t.cuSeqlens[1] += 6; }, "", ""},
+    {"tag", [](Trial& t) { t.geometry.tag = 7; }, [](Trial& t) { t.geometry.tag = 0xabcd; }, "0x0000000000000007",
+     "0x000000000000abcd"},
     {"tokens[0]", giveTokens,
      [](Trial& t) {
        ++t.tokens[0];

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstring>
+#include <numeric>
 
 #include "comm/mesh.h"
 #include "fault/census.h"
@@ -20,6 +21,12 @@
 namespace ulysses::test {
 
 namespace {
+
+std::vector<int> allOf(const Membership& membership) {
+  std::vector<int> ranks(membership.ranks.size());
+  std::iota(ranks.begin(), ranks.end(), 0);
+  return ranks;
+}
 
 constexpr int kRanks = 4;
 constexpr uid_t kNobody = 65534;
@@ -69,7 +76,8 @@ class Mesh {
         membership.meshToken = token;
         try {
           std::vector<std::unique_ptr<ShmPeer>> peers;
-          listeners_[static_cast<std::size_t>(rank)].connect(membership, rank, Deadline::inMs(10'000), peers);
+          listeners_[static_cast<std::size_t>(rank)].connect(membership, allOf(membership), rank,
+                                                             Deadline::inMs(10'000), peers);
           for (int peer = 0; peer < kRanks; ++peer)
             EXPECT_EQ(peers[static_cast<std::size_t>(peer)] != nullptr, peer != rank);
         } catch (const Error& error) {
@@ -189,7 +197,7 @@ TEST(NetMesh, AFullQueueEndsAtTheDeadline) {
   const std::int64_t start = nowNs();
   try {
     std::vector<std::unique_ptr<ShmPeer>> peers;
-    own.connect(membership, 1, Deadline::inMs(300), peers);
+    own.connect(membership, allOf(membership), 1, Deadline::inMs(300), peers);
     FAIL() << "connected to nobody";
   } catch (const Error& error) {
     const std::string text = error.what();
@@ -205,7 +213,7 @@ TEST(NetMesh, ARankThatDoesNotComeIsNamed) {
   membership.ranks = {infoOf(0, 3), infoOf(1, 3), infoOf(2, 3)};
   try {
     std::vector<std::unique_ptr<ShmPeer>> peers;
-    own.connect(membership, 0, Deadline::inMs(200), peers);
+    own.connect(membership, allOf(membership), 0, Deadline::inMs(200), peers);
     FAIL() << "connected to nobody";
   } catch (const Error& error) {
     const std::string text = error.what();

@@ -16,6 +16,7 @@
 
 #include "fault/census.h"
 #include "fault/texts.h"
+#include "support/own_host.h"
 
 namespace ulysses::test {
 
@@ -41,6 +42,7 @@ bool waitUntil(Condition&& condition, std::int64_t limitMs) {
 
 [[noreturn]] void runRank(Rank rank, const Team::Body& body) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  enterHost(rank.rank());
   try {
     body(rank);
   } catch (const std::exception& error) {

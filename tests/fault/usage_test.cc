@@ -35,6 +35,7 @@ void expectNoCommunicator(ulyssesComm_t comm) {
   EXPECT_EQ(ulyssesCommGetPath(comm, 0, &path), ulyssesInvalidUsage);
   EXPECT_EQ(ulyssesCommRegister(comm, &byte, 1, &handle), ulyssesInvalidUsage);
   EXPECT_EQ(ulyssesCommDeregister(comm, &handle), ulyssesInvalidUsage);
+  EXPECT_EQ(ulyssesRefuse(ulyssesOpScatterHeads, ulyssesOutOfMemory, "none", comm), ulyssesInvalidUsage);
   EXPECT_EQ(ulyssesCommAbort(comm), ulyssesInvalidUsage);
   EXPECT_EQ(ulyssesCommDestroy(comm), ulyssesInvalidUsage);
   EXPECT_EQ(missingFrom(lastError(), {"not a communicator", "destroyed or aborted before"}), "");
@@ -73,6 +74,39 @@ TEST(Usage, AsyncErrorHasItsText) {
   EXPECT_EQ(state, ulyssesAborted);
   EXPECT_EQ(missingFrom(lastError(comms[0]), {"rank 1", "aborted"}), "") << "the first cause, without another call";
   EXPECT_EQ(ulyssesCommDestroy(comms[0]), ulyssesSuccess);
+}
+
+/// A layer above that cannot make its call: peers have its reason at once, and all go on.
+TEST(Usage, RefusalIsToldToPeers) {
+  const LocalRanks ranks(3, 20'000);
+  ranks.run([&](int rank, ulyssesComm_t comm) {
+    Trial trial(rank, 3);
+    const std::int64_t start = nowNs();
+    if (rank == 1) {
+      EXPECT_EQ(ulyssesRefuse(ulyssesOpScatterHeads, ulyssesInvalidUsage, "no cheese", comm), ulyssesSuccess);
+    } else {
+      trial.reset();
+      EXPECT_EQ(trial.call(comm), ulyssesRemoteInvalid);
+      EXPECT_EQ(missingFrom(lastError(), {"rank 1", "InvalidUsage", "no cheese"}), "");
+    }
+    EXPECT_LT(msSince(start), 5000);
+    EXPECT_EQ(trial.exchange(comm), "") << "rank " << rank;
+  });
+}
+
+TEST(Usage, RefusalWithBadArguments) {
+  const LocalRanks ranks(2);
+  const auto refuse = [&](int op, int result, const char* reason) {
+    const ulyssesResult_t got =
+        ulyssesRefuse(static_cast<ulyssesOp_t>(op), static_cast<ulyssesResult_t>(result), reason, ranks.comm(0));
+    EXPECT_EQ(got, ulyssesInvalidArgument);
+    return lastError();
+  };
+  EXPECT_EQ(missingFrom(refuse(2, 1, "x"), {"op=2"}), "");
+  EXPECT_EQ(missingFrom(refuse(0, 0, "x"), {"result=0"}), "");
+  EXPECT_EQ(missingFrom(refuse(0, 14, "x"), {"result=14"}), "");
+  EXPECT_EQ(missingFrom(refuse(0, 1, nullptr), {"reason is NULL"}), "");
+  ranks.expectUsable();
 }
 
 /// In a process of its own: the wrong answer is a crash.

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -51,7 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const UniqueFd rank = callAndSay(listener.name(), good);
   try {
     std::vector<std::unique_ptr<ShmPeer>> peers;
-    listener.connect(membership, 0, Deadline::inMs(5000), peers);
+    listener.connect(membership, std::array{0, 1}, 0, Deadline::inMs(5000), peers);
     if (peers.size() != 2 || peers[0] || !peers[1] || peers[1]->rank() != 1) std::abort();
   } catch (const Error& error) {
     std::fprintf(stderr, "the rank was kept out: %s\n", error.what());

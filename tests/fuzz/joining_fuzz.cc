@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a rank is told by whoever answers at the rendezvous. Bits of byte 0 of the input say which of its messages carry
-// the right proof, as those of a root that has the secret and lies would: 1 Challenge, 2 Welcome and table, 4 Verdict.
+// the right proof, as those of a root that has the secret and lies would: 1 Challenge, 2 Welcome and table, 4 Verdict,
+// 8 Contacts. 16: ranks tell their contacts, so that Contacts and their bytes come before the Verdict.
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -55,6 +56,14 @@ void talk(Root& root, unsigned honest, Session session) {
   root.say(bytesOf(welcome));
   root.say(table);
   root.skip(table.size());
+  if (honest & 16) {
+    Contacts head = root.next<Contacts>();
+    const Bytes all = root.rest().first(std::min<size_t>(root.rest().size(), head.bytes));
+    if (honest & 8) head.proof = session.contactsProof(head, all);
+    root.say(bytesOf(head));
+    root.say(all);
+    root.skip(all.size());
+  }
   Verdict verdict = root.next<Verdict>();
   if (honest & 4) verdict.proof = session.verdictProof(verdict);
   root.say(bytesOf(verdict));
@@ -85,6 +94,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const RankInfo& info : membership.ranks) {
       require(strnlen(info.host, sizeof info.host) < sizeof info.host);
       require(strnlen(info.meshName, sizeof info.meshName) < sizeof info.meshName);
+    }
+    if (data[0] & 16) {
+      const auto contacts = membership.exchangeContacts(std::as_bytes(std::span("contact")));
+      require((data[0] & 8) != 0 && contacts.size() == kRanks);
+      for (const auto& contact : contacts) require(!contact.empty() && contact.size() <= size);
     }
     membership.confirm();
     require((data[0] & 4) != 0);

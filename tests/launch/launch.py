@@ -20,8 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import launching
-from launching import (LIMIT_S, ROOT, SECRET, Ended, Failure, Skip, by_hand, environment, expect, expect_all_joined,
-                       free_port, local_root, mpich, openmpi, outer_address, run, secret_file, start, torchrun, wait)
+from launching import (LIMIT_S, ROOT, SECRET, Ended, Skip, by_hand, environment, expect, expect_all_joined,
+                       free_port, local_root, mpich, openmpi, outer_address, run, run_check, secret_file, start, torchrun, wait)
 
 rank_program = perf_program = ""
 
@@ -386,15 +386,7 @@ def main(arguments: list[str]) -> int:
         print("\n".join(CHECKS))
         return 0
     name, rank_program, perf_program = (*arguments, "", "")[:3]
-    try:
-        CHECKS[name]()
-    except Skip as reason:
-        print(f"skipped: {reason}")
-        return 77
-    except Failure as failure:
-        print(failure)
-        return 1
-    return 0
+    return run_check(CHECKS, name)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One rank as users' programs are, started by a launcher: joins, exchanges, checks each element. Public header only.
-//   launch_rank [--comms N] [--absent RANK] [--die RANK]
+//   launch_rank [--comms N] [--absent RANK] [--die RANK] [--leave RANK] [--split COLORS] [--shrink RANK]
 // --comms: how many communicators it makes, one after another, the first ones kept. --absent: that rank sleeps, then
 // ends well without making any. --die: that rank kills itself after joining; the others exchange until they are told.
-// Prints "rank R of P by NAME: ok" and ends with 0, or the error, and ends with 1.
+// --leave: as --die, but it exits, well, without a word to the library. --split: exchanges in the rank's part, too, of
+// so many. --shrink: as --die, and then the others go on without it. Prints "rank R of P by NAME: ok" and ends with 0,
+// or the error, and ends with 1.
 #include <signal.h>
 #include <unistd.h>
 
@@ -38,8 +40,9 @@ int32_t valueOf(int64_t token, int64_t head, int64_t dim, int32_t salt) {
   return static_cast<int32_t>(((token * kHeads + head) * kHeadDim + dim) * 7 + salt);
 }
 
-/// The input of a rank: its tokens, all heads. KV heads are one, so its exchange reaches everybody.
-void exchange(ulyssesComm_t comm, int rank, int nRanks, int32_t salt) {
+/// The input of a rank: its tokens, all heads. KV heads are one, so its exchange reaches everybody. Ends the program
+/// when an element is wrong.
+ulyssesResult_t tryExchange(ulyssesComm_t comm, int rank, int nRanks, int32_t salt) {
   const int64_t heads = kHeads * nRanks, tokens = kTokensPerRank * nRanks;
   std::vector<int32_t> input(static_cast<size_t>(kTokensPerRank * heads * kHeadDim));
   std::vector<int32_t> output(static_cast<size_t>(tokens * kHeads * kHeadDim), -1);
@@ -57,7 +60,7 @@ void exchange(ulyssesComm_t comm, int rank, int nRanks, int32_t salt) {
   tensor.headDim = kHeadDim;
   tensor.input = input.data();
   tensor.output = output.data();
-  require(ulyssesScatterHeads(&geometry, &tensor, 1, comm, nullptr), "ulyssesScatterHeads", comm);
+  if (const ulyssesResult_t result = ulyssesScatterHeads(&geometry, &tensor, 1, comm, nullptr)) return result;
   at = 0;
   for (int64_t token = 0; token < tokens; ++token)
     for (int64_t head = rank * kHeads; head < (rank + 1) * kHeads; ++head)
@@ -68,10 +71,25 @@ void exchange(ulyssesComm_t comm, int rank, int nRanks, int32_t salt) {
                      static_cast<long long>(head), output[at], wanted);
         std::exit(1);
       }
+  return ulyssesSuccess;
+}
+
+void exchange(ulyssesComm_t comm, int rank, int nRanks, int32_t salt) {
+  require(tryExchange(comm, rank, nRanks, salt), "ulyssesScatterHeads", comm);
+}
+
+/// By all ranks of another communicator than the launcher's. Its size.
+int exchangeAndDestroy(ulyssesComm_t comm) {
+  int rank = -1, nRanks = -1;
+  require(ulyssesCommUserRank(comm, &rank), "ulyssesCommUserRank");
+  require(ulyssesCommCount(comm, &nRanks), "ulyssesCommCount");
+  for (int32_t salt = 0; salt < 3; ++salt) exchange(comm, rank, nRanks, salt);
+  require(ulyssesCommDestroy(comm), "ulyssesCommDestroy");
+  return nRanks;
 }
 
 struct Options {
-  int comms = 1, absent = -1, die = -1;
+  int comms = 1, absent = -1, die = -1, leave = -1, split = 0, shrink = -1;
 };
 
 Options parse(int argc, char** argv) {
@@ -80,6 +98,9 @@ Options parse(int argc, char** argv) {
     int* const value = std::strcmp(argv[i], "--comms") == 0    ? &options.comms
                        : std::strcmp(argv[i], "--absent") == 0 ? &options.absent
                        : std::strcmp(argv[i], "--die") == 0    ? &options.die
+                       : std::strcmp(argv[i], "--leave") == 0  ? &options.leave
+                       : std::strcmp(argv[i], "--split") == 0  ? &options.split
+                       : std::strcmp(argv[i], "--shrink") == 0 ? &options.shrink
                                                                : nullptr;
     if (!value) std::exit(2);
     *value = std::atoi(argv[i + 1]);
@@ -87,11 +108,31 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-[[noreturn]] void exchangeUntilTold(ulyssesComm_t comm, const ulyssesLauncher_t& launcher, int dying) {
+[[noreturn]] void exchangeUntilTold(ulyssesComm_t comm, const ulyssesLauncher_t& launcher, const Options& options) {
   exchange(comm, launcher.rank, launcher.nRanks, 0);
-  if (launcher.rank == dying) kill(getpid(), SIGKILL);
+  if (launcher.rank == options.die) kill(getpid(), SIGKILL);
+  if (launcher.rank == options.leave) std::exit(0);
   for (int i = 1; i < 1'000'000; ++i) exchange(comm, launcher.rank, launcher.nRanks, i);
   std::exit(3);
+}
+
+void split(ulyssesComm_t comm, int rank, int colors) {
+  ulyssesComm_t part = nullptr;
+  require(ulyssesCommSplit(comm, rank % colors, -rank, &part, nullptr), "ulyssesCommSplit", comm);
+  std::printf("rank %d: one of %d after the split: ok\n", rank, exchangeAndDestroy(part));
+}
+
+void shrink(ulyssesComm_t comm, const ulyssesLauncher_t& launcher, int dying) {
+  for (int i = 0; tryExchange(comm, launcher.rank, launcher.nRanks, i) == ulyssesSuccess; ++i)
+    if (launcher.rank == dying) kill(getpid(), SIGKILL);
+  const int64_t told = nowUs();
+  ulyssesComm_t rest = nullptr;
+  require(ulyssesCommShrink(comm, nullptr, 0, &rest, nullptr), "ulyssesCommShrink", comm);
+  const int left = exchangeAndDestroy(rest);
+  std::printf("rank %d: one of %d after the shrink: ok, %lld us after it was told\n", launcher.rank, left,
+              static_cast<long long>(nowUs() - told));
+  require(ulyssesCommDestroy(comm), "ulyssesCommDestroy");
+  std::exit(0);
 }
 
 }  // namespace
@@ -117,7 +158,9 @@ int main(int argc, char** argv) {
     }
   }
   const int64_t joined = nowUs();
-  if (options.die >= 0) exchangeUntilTold(comms.front(), launcher, options.die);
+  if (options.die >= 0 || options.leave >= 0) exchangeUntilTold(comms.front(), launcher, options);
+  if (options.shrink >= 0) shrink(comms.front(), launcher, options.shrink);
+  if (options.split > 0) split(comms.front(), launcher.rank, options.split);
   for (size_t i = 0; i < comms.size(); ++i) exchange(comms[i], launcher.rank, launcher.nRanks, static_cast<int32_t>(i));
   for (ulyssesComm_t comm : comms) require(ulyssesCommDestroy(comm), "ulyssesCommDestroy");
   const char* before = std::getenv("ULYSSES_TEST_START_US");  // when the launcher was started

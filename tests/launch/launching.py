@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +29,19 @@ class Skip(Exception):
 
 class Failure(Exception):
     """The check does not hold."""
+
+
+def run_check(checks: Mapping[str, Callable[[], None]], name: str) -> int:
+    """The exit status of one check; what it says is printed."""
+    try:
+        checks[name]()
+    except Skip as reason:
+        print(f"skipped: {reason}")
+        return 77
+    except Failure as failure:
+        print(failure)
+        return 1
+    return 0
 
 
 def environment(**variables: object) -> dict[str, str]:
@@ -141,8 +154,8 @@ def mpich(n: int, *command: str) -> list[str]:
     return [program("mpirun.mpich"), "-np", str(n), *command]
 
 
-def torchrun(n: int, *command: str, port: int | None = None) -> list[str]:
+def torchrun(n: int, *command: str, port: int | None = None, options: Sequence[str] = ()) -> list[str]:
     own = ROOT / "build/venv/bin/torchrun"
     path = str(own) if own.exists() else program("torchrun")
-    where = ["--master-port", str(port)] if port else ["--standalone"]
-    return [path, *where, "--nproc-per-node", str(n), "--no-python", *command]
+    where = ["--master-port", str(port)] if port else [] if options else ["--standalone"]
+    return [path, *where, *options, "--nproc-per-node", str(n), "--no-python", *command]

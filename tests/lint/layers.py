@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may include whom: base < {topo, plan, kernels} < path < exchange < comm < api.
 
-plan, topo and kernels include only base. attention, perf and plugin see only themselves and include/.
+plan, topo and kernels include only base. perf and plugin see only themselves and include/, but for what BORROWED says,
+and so does attention, but for what its own kernels share with those of kernels (headers only: it is another library).
 Inside src/ an include is written "room/file.h", relative to src/.
 """
 
@@ -25,12 +26,17 @@ ROOMS: dict[str, set[str]] = {
     "exchange": {"base", "topo", "plan", "kernels", "path"},
     "comm": {"base", "topo", "plan", "kernels", "path", "exchange"},
     "api": {"base", "topo", "plan", "kernels", "path", "exchange", "comm"},
-    "attention": set(),
+    "attention": {"kernels"},
 }
 # other libraries whose own habit is quotes -> the rooms that use them
-QUOTED_LIBRARIES = {"hwy": {"kernels"}}
+QUOTED_LIBRARIES = {"hwy": {"attention", "kernels"}}
 # top-level folders, and rooms of src/, that see only include/ and themselves
 OUTSIDE = ("perf", "plugin")
+# folders of OUTSIDE -> what they include of elsewhere, and the folder that its includes are relative to
+BORROWED = {
+    "plugin/nccl_net": {"src/base/": "src/", "src/path/ucx/": "src/"},
+    "perf": {"plugin/nccl_net/abi/": "plugin/nccl_net/"},
+}
 # rooms of src/ that see the public headers
 PUBLIC_USERS = {"api", "attention"}
 
@@ -64,6 +70,16 @@ def check_outside(folder: str, target: str, quoted: bool, public: set[str], own:
     return None
 
 
+def borrowed(name: str, files: list[str]) -> set[str]:
+    """What the file `name` may include of elsewhere, as it is written."""
+    return {
+        other.removeprefix(base)
+        for folder, lenders in BORROWED.items() if name.startswith(folder + "/")
+        for lender, base in lenders.items()
+        for other in files if other.startswith(lender)
+    }
+
+
 def tails(name: str) -> set[str]:
     """perf/a/b.h -> {perf/a/b.h, a/b.h, b.h}"""
     parts = name.split("/")
@@ -82,6 +98,7 @@ def check(root: Path, files: list[str]) -> list[str]:
         if top not in ("src", "include", *OUTSIDE) or (top == "src" and room not in ROOMS):
             continue
         text = lintlib.read(root, name)
+        lent = borrowed(name, files)
         for match in INCLUDE.finditer(text):
             quoted, target = match[1] == '"', match[2]
             if ".." in target.split("/"):
@@ -90,6 +107,8 @@ def check(root: Path, files: list[str]) -> list[str]:
                 problem = check_inside(room, target, quoted, public)
             elif top == "include":
                 problem = f'"{target}" is not a public header' if quoted and target not in public else None
+            elif target in lent:
+                problem = None
             else:
                 problem = check_outside(top, target, quoted, public, own[top])
             if problem:
@@ -110,12 +129,22 @@ CASES = [
     lintlib.Case("plan sees topo", {"src/plan/p.cc": '#include "topo/t.h"\n'}, "plan may not include topo"),
     lintlib.Case("upwards", {"src/path/p.cc": '\n#include "comm/c.h"\n'}, "src/path/p.cc:2: path may not include comm"),
     lintlib.Case("angle brackets", {"src/base/b.cc": "#include <plan/p.h>\n"}, "base may not include plan"),
-    lintlib.Case("SIMD elsewhere", {"src/path/p.cc": "#include <hwy/highway.h>\n"}, "only kernels may include hwy"),
+    lintlib.Case("SIMD elsewhere", {"src/path/p.cc": "#include <hwy/highway.h>\n"}, "only attention, kernels may include hwy"),
     lintlib.Case("unknown room", {"src/misc/m.cc": ""}, "unknown room src/misc"),
     lintlib.Case("unknown target", {"src/api/a.cc": '#include "misc/m.h"\n'}, 'unknown room "misc"'),
     lintlib.Case("bare name", {"src/api/a.cc": '#include "a.h"\n'}, "room/file.h"),
     lintlib.Case("public header below api", {"include/u.h": "", "src/base/a.h": '#include "u.h"\n'}, "may include u.h"),
     lintlib.Case("perf sees src", {"perf/m.cc": '#include "base/log.h"\n'}, "perf sees only include/"),
+    lintlib.Case("plugin borrows", {
+        "src/path/ucx/worker.h": "",
+        "plugin/nccl_net/abi/net.h": "",
+        "plugin/nccl_net/a.cc": '#include "path/ucx/worker.h"\n#include "abi/net.h"\n',
+        "perf/net.cc": '#include "abi/net.h"\n',
+    }, None),
+    lintlib.Case("plugin sees comm", {"src/comm/c.h": "", "plugin/nccl_net/a.cc": '#include "comm/c.h"\n'},
+                 "plugin sees only include/"),
+    lintlib.Case("another plugin sees base", {"src/base/b.h": "", "plugin/x/a.cc": '#include "base/b.h"\n'},
+                 "plugin sees only include/"),
     lintlib.Case("attention sees comm", {"src/attention/a.cc": '#include "comm/c.h"\n'}, "attention may not include"),
     lintlib.Case("dots", {"src/base/b.cc": '#include "../plan/p.h"\n'}, 'goes up with ".."'),
 ]

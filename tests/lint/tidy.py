@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 # SPDX-License-Identifier: Apache-2.0
-"""clang-tidy over src/ and perf/, with the commands of build/tests/compile_commands.json; every warning is an error.
+"""clang-tidy over src/, perf/ and plugin/, with the commands of build/tests/compile_commands.json; every warning is an error.
 
 A file is checked again only when it, a header of this repository that it includes, its compile command or .clang-tidy
 changed: what was clean is kept in build/tests/tidy/. --self-test shows the check red on bad input.
@@ -25,7 +25,7 @@ import lintlib
 
 BUILD = lintlib.ROOT / "build/tests"
 CLEAN = BUILD / "tidy"
-CHECKED = ("src/", "perf/")
+CHECKED = ("src/", "perf/", "plugin/")
 # arguments of g++ that clang does not know
 EXTRA = ["--extra-arg=-Wno-unknown-warning-option", "--extra-arg=-Wno-unused-command-line-argument"]
 

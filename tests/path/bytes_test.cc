@@ -14,6 +14,8 @@ namespace {
 
 class PathBytes : public PathConformance {};
 INSTANTIATE_TEST_SUITE_P(Paths, PathBytes, testing::Values(kSelf, kShm), kindName);
+class PathStreams : public PathBasics {};
+INSTANTIATE_TEST_SUITE_P(Paths, PathStreams, allPaths(), kindName);
 
 /// Random bytes that both ends can make.
 std::vector<std::byte> bytesOf(std::uint64_t seed, std::uint64_t a, std::uint64_t b, std::size_t count) {
@@ -133,7 +135,7 @@ void streamChunks(RankContext& c, std::uint64_t count) {
         ASSERT_EQ(to.size(), bytes);
         const auto data = bytesOf(sent[p], rank, p, bytes);
         std::copy(data.begin(), data.end(), to.begin());
-        c.path->sendChunk(peer);
+        c.path->sendChunk(peer, std::ssize(to));
       }
       const auto from = c.path->chunkFrom(peer);
       if (!from.empty()) {
@@ -152,11 +154,14 @@ void streamChunks(RankContext& c, std::uint64_t count) {
 void openStreams(RankContext& c) {
   c.path->prepareStaging();
   ASSERT_EQ(publishRefs(*c.path, 1, {}), Result::Success);
-  for (int peer = 0; peer < c.nRanks; ++peer) ASSERT_TRUE(peer == c.rank || awaitAnnouncement(*c.path, peer, 1));
+  for (int peer = 0; peer < c.nRanks; ++peer) {
+    ASSERT_TRUE(peer == c.rank || awaitAnnouncement(*c.path, peer, 1));
+    if (peer != c.rank) c.path->requireChunks(peer);
+  }
 }
 
 // A path reads private memory in place or has chunks for it; either way the bytes arrive.
-TEST_P(PathBytes, PrivateMemoryReachesEveryPeer) {
+TEST_P(PathStreams, PrivateMemoryReachesEveryPeer) {
   for (const int nRanks : {2, 4})
     run(nRanks, [](RankContext& c) {
       const auto mine = bytesOf(9, static_cast<std::uint64_t>(c.rank), 9, 5000);
@@ -187,7 +192,7 @@ TEST_P(PathBytes, AFullWindowWaitsForItsReader) {
       const auto to = c.path->chunkTo(1);
       if (to.empty()) return false;
       std::fill(to.begin(), to.end(), static_cast<std::byte>(number));
-      c.path->sendChunk(1);
+      c.path->sendChunk(1, std::ssize(to));
       return true;
     };
     if (c.rank == 0) {

@@ -7,7 +7,13 @@
 
 namespace ulysses::test {
 
-/// What every path must do. A new path adds its kind to kKinds and passes all of it.
+/// What every path must do.
+class PathBasics : public testing::TestWithParam<PathKind> {
+ protected:
+  static void run(int nRanks, const Scenario& scenario) { GetParam().run(nRanks, scenario); }
+};
+
+/// What every path over a board must do.
 class PathConformance : public testing::TestWithParam<PathKind> {
  protected:
   static void run(int nRanks, const Scenario& scenario) { GetParam().run(nRanks, scenario); }

@@ -13,9 +13,10 @@
 namespace ulysses::test {
 namespace {
 
+INSTANTIATE_TEST_SUITE_P(Paths, PathBasics, allPaths(), kindName);
 INSTANTIATE_TEST_SUITE_P(Paths, PathConformance, testing::Values(kSelf, kShm), kindName);
 
-TEST_P(PathConformance, SaysWhatItIs) {
+TEST_P(PathBasics, SaysWhatItIs) {
   run(2, [](RankContext& c) {
     EXPECT_EQ(c.path->name(), GetParam().name);
     EXPECT_NE(c.path->reasonFor(1 - c.rank), "");
@@ -30,6 +31,7 @@ TEST_P(PathConformance, NothingIsAnnouncedBeforeItIsPublished) {
     EXPECT_FALSE(c.path->announcement(peer, 1));
     EXPECT_EQ(c.path->lastSequence(peer), 0u);
     EXPECT_FALSE(c.path->finished(peer, 1));
+    EXPECT_FALSE(c.path->slotFree(peer, 1));
     ASSERT_TRUE(c.meet());
     ASSERT_EQ(c.rank == 0 ? publishRefs(*c.path, 1, {}) : Result::Success, Result::Success);
     ASSERT_TRUE(c.meet());
@@ -42,23 +44,25 @@ TEST_P(PathConformance, NothingIsAnnouncedBeforeItIsPublished) {
     ASSERT_TRUE(c.meet());
     EXPECT_EQ(c.path->finished(peer, 1), c.rank == 1);
     EXPECT_FALSE(c.path->finished(peer, 2));
+    EXPECT_EQ(c.path->slotFree(peer, 1), c.rank == 1);
+    EXPECT_FALSE(c.path->slotFree(peer, 2));
   });
 }
 
 /// Announces and reads `last` operations, up to kMaxOutstanding ahead of the slowest, at a pace of its own.
-void runOperations(RankContext& c, std::uint64_t last) {
+void runOperations(RankContext& c, std::uint64_t last, bool carriesRefs) {
   Rng rng(static_cast<std::uint64_t>(c.rank) + 5);
   std::uint64_t published = 0, read = 0;
-  const auto allFinished = [&](std::uint64_t sequence) {
+  const auto isFreeAtAll = [&](std::uint64_t sequence) {
     for (int peer = 0; peer < c.nRanks; ++peer)
-      if (peer != c.rank && !c.path->finished(peer, sequence)) return false;
+      if (peer != c.rank && !c.path->slotFree(peer, sequence)) return false;
     return true;
   };
   while (read < last) {
     const std::uint64_t ahead = static_cast<std::uint64_t>(rng.between(1, kMaxOutstanding));
     for (; published < last && published < read + ahead; ++published) {
       const std::uint64_t next = published + 1;
-      ASSERT_TRUE(waitUntil([&] { return next <= kMaxOutstanding || allFinished(next - kMaxOutstanding); }))
+      ASSERT_TRUE(waitUntil([&] { return next <= kMaxOutstanding || isFreeAtAll(next - kMaxOutstanding); }))
           << c.where() << " at " << next;
       const MadeUpCall call(c.rank, c.nRanks, next);
       ASSERT_EQ(c.path->publish(call.posting(), Deadline::inMs(kPatienceMs)), Result::Success);
@@ -69,22 +73,22 @@ void runOperations(RankContext& c, std::uint64_t last) {
       ASSERT_TRUE(got) << c.where();
       if (rng.chance(20)) sched_yield();  // a slot must not change under a reader that takes its time
       const MadeUpCall call(peer, c.nRanks, read + 1);
-      call.expectAnnounced(*c.path, peer, *got);
+      call.expectAnnounced(*c.path, peer, *got, carriesRefs);
       EXPECT_GE(c.path->lastSequence(peer), read + 1);
     }
     c.path->finish(++read);
     for (std::int64_t i = rng.chance(10) ? rng.between(1, 30) : 0; i > 0; --i) sched_yield();
   }
   for (int peer = 0; peer < c.nRanks; ++peer)
-    EXPECT_FALSE(peer != c.rank && c.path->announcement(peer, last - kMaxOutstanding)) << "its slot was used again";
+    EXPECT_FALSE(peer != c.rank && c.path->announcement(peer, last - 2 * kMaxOutstanding)) << "its slot was used again";
 }
 
-TEST_P(PathConformance, SlotsAreReusedOnlyWhenAllHaveFinished) {
-  for (const int nRanks : {2, 3, 5}) run(nRanks, [](RankContext& c) { runOperations(c, 200); });
+TEST_P(PathBasics, SlotsAreReusedOnlyWhenAllHaveFinished) {
+  for (const int nRanks : {2, 3, 5}) run(nRanks, [](RankContext& c) { runOperations(c, 200, GetParam().carriesRefs); });
 }
 
-TEST_P(PathConformance, ARankAloneNeedsNoPeers) {
-  run(1, [](RankContext& c) { runOperations(c, 20); });
+TEST_P(PathBasics, ARankAloneNeedsNoPeers) {
+  run(1, [](RankContext& c) { runOperations(c, 20, GetParam().carriesRefs); });
 }
 
 TEST_P(PathConformance, FirstCauseHolds) {
@@ -109,7 +113,7 @@ TEST_P(PathConformance, FirstCauseHolds) {
   });
 }
 
-TEST_P(PathConformance, SleepIsShort) {
+TEST_P(PathBasics, SleepIsShort) {
   run(2, [](RankContext& c) {
     for (int i = 0; i < 20; ++i) c.path->sleep();  // nobody rings: each ends by itself
     EXPECT_TRUE(c.meet());

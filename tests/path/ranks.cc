@@ -15,6 +15,9 @@
 #include "path/self/self_path.h"
 #include "path/shm/memfd.h"
 #include "path/shm/shm_path.h"
+#ifdef ULYSSES_HAVE_UCX
+#include "path/ucx/ucx_path.h"
+#endif
 
 namespace ulysses::test {
 namespace {
@@ -64,15 +67,14 @@ std::unique_ptr<Path> makeShmPath(const std::shared_ptr<Mapping>& board, int ran
   return std::make_unique<ShmPath>(board, rank, std::move(peers));  // the ends of others close with `sockets`
 }
 
-/// The whole of one child; whether it went well.
-bool runChild(int nRanks, int rank, const std::shared_ptr<Mapping>& boardMemory, Sockets sockets, Meeting& meeting,
-              const Scenario& scenario) {
+/// The whole of one child; whether it went well. `makePath` is called when the pids of all are known.
+template <typename MakePath>
+bool runChild(int nRanks, int rank, Board* board, Meeting& meeting, const Scenario& scenario, MakePath&& makePath) {
   alarm(kLongestSeconds);
   try {
     meeting.pids[rank].store(getpid());
     if (!meeting.meet(nRanks)) return false;
-    Board board(boardMemory->data(), boardMemory->bytes());
-    RankContext context{makeShmPath(boardMemory, rank, std::move(sockets), meeting), rank, nRanks, &meeting, &board};
+    RankContext context{makePath(rank), rank, nRanks, &meeting, board};
     scenario(context);
   } catch (const std::exception& error) {
     ADD_FAILURE() << "rank " << rank << " threw: " << error.what();
@@ -108,24 +110,85 @@ void runThreads(int nRanks, const Scenario& scenario) {
   for (std::thread& thread : threads) thread.join();
 }
 
-void runProcesses(int nRanks, const Scenario& scenario, int killed) {
-  const auto board = makeBoard(nRanks);
-  const SharedMeeting shared;
-  Sockets sockets = makeSockets(nRanks);
+namespace {
+
+/// Forks the ranks; each ends as run(rank) says.
+template <typename Run>
+std::vector<pid_t> forkRanks(int nRanks, Run&& run) {
   std::fflush(nullptr);  // or the children would print it again
   std::vector<pid_t> children;
   for (int rank = 0; rank < nRanks; ++rank) {
     const pid_t child = fork();
-    ASSERT_GE(child, 0);
+    EXPECT_GE(child, 0);
     if (child == 0) {
-      const bool good = runChild(nRanks, rank, board, std::move(sockets), *shared.meeting, scenario);
+      const bool good = run(rank);
       std::fflush(nullptr);
       _exit(good ? 0 : 1);
     }
     children.push_back(child);
   }
+  return children;
+}
+
+}  // namespace
+
+void runProcesses(int nRanks, const Scenario& scenario, int killed) {
+  const auto memory = makeBoard(nRanks);
+  const SharedMeeting shared;
+  Sockets sockets = makeSockets(nRanks);
+  const auto children = forkRanks(nRanks, [&](int rank) {
+    Board board(memory->data(), memory->bytes());
+    return runChild(nRanks, rank, &board, *shared.meeting, scenario,
+                    [&](int own) { return makeShmPath(memory, own, std::move(sockets), *shared.meeting); });
+  });
   sockets.clear();
   for (int rank = 0; rank < nRanks; ++rank) expectEnd(children[static_cast<std::size_t>(rank)], rank, rank == killed);
 }
+
+#ifdef ULYSSES_HAVE_UCX
+namespace {
+
+/// The workers' addresses, in memory that the ranks share.
+struct Addresses {
+  struct Entry {
+    std::size_t bytes;
+    std::byte address[4096 - sizeof(std::size_t)];
+  };
+  UniqueFd fd = createMemfd("addresses", sizeof(Entry) * kMostRanks);
+  Mapping memory{fd.get(), 0, sizeof(Entry) * kMostRanks, PROT_READ | PROT_WRITE};
+  Entry& of(int rank) { return reinterpret_cast<Entry*>(memory.data())[rank]; }
+};
+
+std::unique_ptr<Path> makeUcxPath(int rank, int nRanks, Addresses& addresses, Meeting& meeting) {
+  auto worker = std::make_unique<UcxWorker>();
+  const auto own = worker->address();
+  addresses.of(rank).bytes = own.size();
+  std::copy(own.begin(), own.end(), addresses.of(rank).address);
+  if (!meeting.meet(nRanks)) throw std::runtime_error("a rank has no UCX worker");
+  std::vector<UcxPath::Contact> contacts;
+  for (int peer = 0; peer < nRanks; ++peer) {
+    const Addresses::Entry& entry = addresses.of(peer);
+    contacts.push_back({"host" + std::to_string(peer), meeting.pids[peer].load(),
+                        std::vector(entry.address, entry.address + entry.bytes)});
+  }
+  constexpr std::int64_t kChunkBytes = 8192;
+  return std::make_unique<UcxPath>(
+      std::move(worker),
+      UcxPath::Options{rank, kChunkBytes, false, "different hosts", std::make_shared<std::atomic<std::uint64_t>>(0)},
+      std::move(contacts));
+}
+
+}  // namespace
+
+void runUcx(int nRanks, const Scenario& scenario, int killed) {
+  const SharedMeeting shared;
+  Addresses addresses;
+  const auto children = forkRanks(nRanks, [&](int rank) {
+    return runChild(nRanks, rank, nullptr, *shared.meeting, scenario,
+                    [&](int own) { return makeUcxPath(own, nRanks, addresses, *shared.meeting); });
+  });
+  for (int rank = 0; rank < nRanks; ++rank) expectEnd(children[static_cast<std::size_t>(rank)], rank, rank == killed);
+}
+#endif
 
 }  // namespace ulysses::test

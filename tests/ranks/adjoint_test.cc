@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // GatherHeads with sum is the adjoint of ScatterHeads: <Scatter(x), y> == <x, GatherSum(y)>, exact on small integers.
-// Without shared KV heads it is the inverse. Neither test asks the oracle what the outputs should be.
+// Without shared KV heads it is the inverse. Neither test asks the oracle what the outputs should be. Where ranks are
+// processes no one has all the outputs: there both ways are compared with the oracle, on the same cases.
 #include <gtest/gtest.h>
 
+#include "support/emulated_hosts.h"
 #include "support/group_exchange.h"
 #include "support/local_comms.h"
 #include "support/ranks_main.h"
@@ -40,6 +42,14 @@ double innerProduct(const GroupExchange& one, End oneEnd, const GroupExchange& o
         [&product](double a, double b) { product += a * b; });
   }
   return product;
+}
+
+TEST(Adjoint, Processes) {
+  RunOptions options = optionsOf(Profile::Adjoint, Mode::Processes, kCases);
+  expectRight(options, Mode::Processes);
+  options.adjoint = true;
+  expectRight(options, Mode::Processes);
+  expectHostsCovered(options);
 }
 
 TEST(Adjoint, InnerProductsAgree) {

@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "support/coverage.h"
+#include "support/emulated_hosts.h"
 #include "support/ranks_main.h"
 
 namespace ulysses::test {
@@ -21,6 +22,7 @@ constexpr std::int64_t kEnoughToCover = 3000;
 void runGeometries(Mode mode, std::int64_t defaultCases) {
   const RunOptions options = optionsOf(Profile::Any, mode, defaultCases);
   expectRight(options, mode);
+  if (mode == Mode::Processes) expectHostsCovered(options);
   const Coverage coverage = coverageOf(options);
   std::printf("%ld cases: %s\n", static_cast<long>(options.count), toText(coverage).c_str());
   if (options.count < kEnoughToCover) return;

@@ -6,9 +6,10 @@
 
 # What each part needs, as Debian 12 names it.
 build_packages=(g++ meson ninja-build pkg-config libfmt-dev libhwy-dev libhwloc-dev libxxhash-dev libssl-dev nlohmann-json3-dev
-  libpmix-dev)
-perf_packages=(libcli11-dev openmpi-bin libopenmpi-dev)
+  libpmix-dev libucx-dev)
+perf_packages=(libcli11-dev openmpi-bin libopenmpi-dev ucx-utils)
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv python3-dev mpich libmpich-dev iproute2)
+hosts_packages=(python3 iproute2 iperf3) # of perf/between_hosts.sh
 lint_packages=(git clang-format clang-tidy shellcheck codespell universal-ctags)
 
 say() { printf '== %s\n' "$*"; }

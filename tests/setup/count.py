@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 # SPDX-License-Identifier: Apache-2.0
-"""Count what passed, failed and was skipped in a testlog.json of meson test: `count.py FILE STATUS` prints three numbers.
+"""Count what passed, failed and was skipped in a testlog.json of meson test: `count.py FILE STATUS` prints three numbers, and
+`count.py --failures FILE` the names of those that failed, each with the lines of its output that say so and its last ones.
 
 A program of GoogleTest or pytest counts as its cases, any other test as one. A test that did not end well counts at least one failure
 whatever it printed, and so does a run whose STATUS (of meson test) is not 0. --self-test shows the counting right.
@@ -18,6 +19,7 @@ PASSED = re.compile(r"^\[  PASSED  \] (\d+) tests?\.", re.MULTILINE)
 FAILED = re.compile(r"^ ?(\d+) FAILED TESTS?$", re.MULTILINE)
 # "3 failed, 64 passed, 1 skipped in 27.26s (0:01:30)", the last line of pytest, with or without its rule of "="
 PYTEST = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s\b", re.MULTILINE)
+TELLING = re.compile(r"FAILED|Failure|^FAIL|^ERROR|Sanitizer|Assertion|Traceback")
 SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) tests?[.,]", re.MULTILINE)
 
 
@@ -59,6 +61,21 @@ def count(lines: Iterable[str], status: int) -> tuple[int, int, int]:
     return totals[0], totals[1], totals[2]
 
 
+def failures(lines: Iterable[str]) -> list[str]:
+    """Few enough lines to be read below a long log."""
+    most_lines, most_width = 15, 300
+    shown = []
+    for line in lines:
+        test = json.loads(line)
+        if test["result"] in ("OK", "EXPECTEDFAIL", "SKIP"):
+            continue
+        output = [row[:most_width] for row in ((test.get("stdout") or "") + "\n" + (test.get("stderr") or "")).splitlines() if row.strip()]
+        telling = [row for row in output if TELLING.search(row)][:most_lines]
+        shown.append(f"{test['result']}: {test['name']}")
+        shown += [f"  {row}" for row in telling + ["..."] + output[-most_lines:]]
+    return shown
+
+
 def self_test() -> int:
     def log(result: str, stdout: str) -> str:
         return json.dumps({"name": "x", "result": result, "stdout": stdout})
@@ -82,12 +99,20 @@ def self_test() -> int:
     wrong = [(lines, got) for lines, status, want in expected if (got := count(lines, status)) != want]
     for lines, got in wrong:
         print(f"count.py: self-test: {lines} counted as {got}")
+    red_log = [log("OK", "fine"), log("FAIL", "start\n[  FAILED  ] A.b\nend\n")]
+    if failures(red_log) != ["FAIL: x", "  [  FAILED  ] A.b", "  ...", "  start", "  [  FAILED  ] A.b", "  end"]:
+        print(f"count.py: self-test: failures shown as {failures(red_log)}")
+        return 1
     return 1 if wrong else 0
 
 
 def main() -> int:
     if sys.argv[1:] == ["--self-test"]:
         return self_test()
+    if sys.argv[1] == "--failures":
+        with open(sys.argv[2], encoding="utf-8") as log:
+            print("\n".join(failures(log)))
+        return 0
     with open(sys.argv[1], encoding="utf-8") as log:
         print(*count(log, int(sys.argv[2])))
     return 0

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "support/own_host.h"
 #include "support/rank_runner.h"
 
 namespace ulysses::test {
@@ -117,6 +118,7 @@ ProcessRanks::ProcessRanks(int nRanks) {
       close(ends[0]);
       for (const Worker& earlier : workers_) close(earlier.socket);
       workers_.clear();
+      enterHost(rank);
       serve(ends[1], rank);
       std::exit(0);  // not _exit: sanitizers report leaks now
     }

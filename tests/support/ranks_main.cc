@@ -18,9 +18,11 @@ namespace {
 
 struct Flags {
   std::string ranksAs = "threads";
-  std::int64_t cases = 0;  // 0: the test's own number
+  std::int64_t cases = 0;       // 0: usualCases
+  std::int64_t usualCases = 0;  // 0: the test's own number
   std::uint64_t seed = 1;
   std::int64_t first = 0;
+  int minRanks = 1;
   int maxRanks = 16;
 };
 Flags flags;                              // set once, before the tests
@@ -38,10 +40,14 @@ void setFlag(const std::string& name, const char* value) {
     flags.ranksAs = value;
   } else if (name == "--cases") {
     flags.cases = toNumber(value);
+  } else if (name == "--usual-cases") {
+    flags.usualCases = toNumber(value);
   } else if (name == "--seed") {
     flags.seed = static_cast<std::uint64_t>(toNumber(value));
   } else if (name == "--first") {
     flags.first = toNumber(value);
+  } else if (name == "--min-ranks") {
+    flags.minRanks = static_cast<int>(toNumber(value));
   } else if (name == "--max-ranks") {
     flags.maxRanks = static_cast<int>(toNumber(value));
   } else {
@@ -82,7 +88,8 @@ RunOptions optionsOf(Profile profile, Mode mode, std::int64_t defaultCases) {
   options.profile = profile;
   options.seed = flags.seed;
   options.first = flags.first + (flags.ranksAs == "all" ? static_cast<std::int64_t>(mode) * 100'000'000 : 0);
-  options.count = flags.cases > 0 ? flags.cases : defaultCases;
+  options.count = flags.cases > 0 ? flags.cases : flags.usualCases > 0 ? flags.usualCases : defaultCases;
+  options.minRanks = flags.minRanks;
   options.maxRanks = flags.maxRanks;
   return options;
 }

@@ -4,7 +4,9 @@
 // The program around the tests of this folder: flags, and processes forked before there is a thread.
 //   --ranks-as threads|processes|group|all   which tests run, by the end of their names
 //   --cases N, --seed S, --first I           N cases of seed S from index I on; also ULYSSES_TEST_CASES and _SEED
-//   --max-ranks P
+//   --usual-cases N                          in place of the test's own number, unless one of the above says it
+//   --min-ranks P, --max-ranks P
+// ULYSSES_TEST_RANKS_PER_HOST: see support/own_host.h.
 #pragma once
 #include <cstdint>
 #include <optional>

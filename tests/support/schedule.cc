@@ -39,7 +39,7 @@ Case caseOf(const RunOptions& options, std::int64_t index) {
   if (rng.chance(30)) drawn -= rng.between(0, index % kBlockCases);
   Case run = drawCase(options.profile, options.seed, drawn, commOf(options, index).nRanks);
   run.index = index;
-  return run;
+  return options.adjoint ? drawAdjoint(run) : run;
 }
 
 std::string failureText(const RunOptions& options, const Case& run, const std::string& mode, const std::string& what) {

@@ -23,6 +23,7 @@ struct RunOptions {
   std::int64_t count = 1;
   int minRanks = 1;
   int maxRanks = 16;
+  bool adjoint = false;  // of each case, its adjoint: what is gathered instead of scattered
 };
 
 /// Consecutive cases share a communicator, so that its plan cache, slots and segments are used again and again.

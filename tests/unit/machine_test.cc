@@ -11,6 +11,7 @@
 #endif
 
 #include "error_of.h"
+#include "topo/machine_json.h"
 
 namespace ulysses::test {
 namespace {
@@ -85,6 +86,13 @@ TEST(Machine, BadFileIsNamed) {
   EXPECT_EQ(errorOf([] { (void)machineFromXml("/nonexistent.xml"); }),
             "InvalidArgument: /nonexistent.xml: not a topology that hwloc can read; write one with: lstopo "
             "--whole-io FILE.xml");
+}
+
+/// Host names and PCI names come from outside.
+TEST(Machine, BytesThatAreNoTextAreReplaced) {
+  Machine machine;
+  machine.name = "a\xff\"\n";
+  EXPECT_NE(jsonOf(machine, {}).find("\"name\": \"a\xef\xbf\xbd\\\"\\n\","), std::string::npos) << jsonOf(machine, {});
 }
 
 TEST(DealNics, NoneServesMoreRanksThanItMust) {

@@ -62,6 +62,7 @@ TEST(Mismatch, NamesEachFieldOfTheCall) {
   EXPECT_EQ(after([](CallRecord& r) { r.nSequences = 5; }), text("nSequences", "0", "5"));
   EXPECT_EQ(after([](CallRecord& r) { r.cuSeqlensHash = 0xab; }),
             text("cuSeqlens", "values of hash 0000000000000000", "00000000000000ab"));
+  EXPECT_EQ(after([](CallRecord& r) { r.tag = 0xab; }), text("tag", "0x0000000000000000", "0x00000000000000ab"));
 }
 
 TEST(Mismatch, NamesEachFieldOfATensor) {

@@ -66,6 +66,7 @@ TEST(PlanCache, EveryFieldTellsCallsApart) {
   EXPECT_TRUE(differs([](Call& c) { c.geometry.order = SequenceOrder::Zigzag; }));
   EXPECT_TRUE(differs([&](Call& c) { c.geometry.queryHeads = one; }));
   EXPECT_TRUE(differs([&](Call& c) { c.geometry.cuSeqlens = ends; }));
+  EXPECT_TRUE(differs([](Call& c) { c.geometry.tag = 1; }));
   EXPECT_TRUE(differs([](Call& c) { c.nTensors = 2, c.tensors[1] = c.tensors[0]; }));
   EXPECT_TRUE(differs([](Call& c) { c.tensors[0].headDim = 5; }));
   EXPECT_TRUE(differs([](Call& c) { c.tensors[0].type = DataType::BF16; }));

@@ -56,11 +56,12 @@ TEST(Reproduction, SaysWhatTheToolCannotExpress) {
   geometry.order = SequenceOrder::Zigzag;
   geometry.cuSeqlens = ends;
   geometry.tokens = tokens;
+  geometry.tag = 0x2a;
   const ReproTensor tensors[] = {{DataType::I8, TensorKind::Query, 5, 0}, {DataType::I64, TensorKind::Query, 5, kAny}};
   EXPECT_EQ(
       reproductionLine(Operation::ScatterHeads, geometry, tensors, ReproMemory::Unknown),
       "ulysses_perf scatter_heads --ranks 4 --seq 64 --batch 2 --heads 8 --kv-heads 4 --order zigzag --head-dim 5 "
-      "--dtype i8 --layout sbhd  # packed sequences differ; one of 2 tensors; strides differ");
+      "--dtype i8 --layout sbhd  # packed sequences differ; one of 2 tensors; strides differ; without tag 0x2a");
 }
 
 TEST(Reproduction, LayoutsThatShareNoNameDiffer) {

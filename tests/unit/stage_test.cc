@@ -18,30 +18,26 @@ using Piece = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t,
 
 Piece fieldsOf(const StagePiece& p) { return {p.index, p.rowBegin, p.rowEnd, p.chunkOffset, p.startsChunk}; }
 
-template <typename BoxAt>
-std::vector<StagePiece> piecesOf(const Plan& plan, std::int64_t count, std::uint32_t staged, std::int64_t chunkBytes,
-                                 BoxAt&& boxAt) {
+template <typename Entry>
+std::vector<StagePiece> piecesOf(const Plan& plan, std::span<const Entry> entries, std::uint32_t staged,
+                                 std::int64_t chunkBytes) {
   StageCursor cursor;
   cursor.reset(staged, chunkBytes);
   std::vector<StagePiece> pieces;
-  while (const auto piece = cursor.peek(plan, count, boxAt)) {
+  while (const auto piece = cursor.peek(plan, entries)) {
     pieces.push_back(*piece);
-    cursor.advance(plan, boxAt(piece->index), *piece);
+    cursor.advance(plan, *entries[static_cast<std::size_t>(piece->index)].box, *piece);
     if (pieces.size() > 100000) break;  // a cursor that stands still
   }
   return pieces;
 }
 
 std::vector<StagePiece> sentPieces(const Plan& plan, int peer, std::uint32_t staged, std::int64_t chunkBytes) {
-  const auto boxes = plan.sendsTo(peer);
-  return piecesOf(plan, std::ssize(boxes), staged, chunkBytes,
-                  [&](std::int64_t i) -> const Box& { return boxes[static_cast<std::size_t>(i)]; });
+  return piecesOf(plan, Streams(plan, {}).sendsTo(peer), staged, chunkBytes);
 }
 
 std::vector<StagePiece> receivedPieces(const Plan& plan, int peer, std::uint32_t staged, std::int64_t chunkBytes) {
-  const auto boxes = plan.receivesFrom(peer);
-  return piecesOf(plan, std::ssize(boxes), staged, chunkBytes,
-                  [&](std::int64_t i) -> const Box& { return boxes[static_cast<std::size_t>(i)].box; });
+  return piecesOf(plan, Streams(plan, {}).receivesFrom(peer), staged, chunkBytes);
 }
 
 /// Every staged row once and in order, each chunk filled in ascending order within its bounds.
@@ -87,6 +83,27 @@ void expectSummandsCutAlike(const Plan& plan, std::uint32_t staged, std::int64_t
       EXPECT_EQ(ends, ranks.begin()->second) << "unit " << unit << ", rank " << rank;
 }
 
+/// What a sender calls used when it sends a chunk is where the chunk's last piece ends.
+void expectUsedToTheEnd(const Plan& plan, int peer, std::uint32_t staged, std::int64_t chunkBytes) {
+  const Streams streams(plan, {});
+  const auto entries = streams.sendsTo(peer);
+  StageCursor cursor;
+  cursor.reset(staged, chunkBytes);
+  std::int64_t end = 0;
+  while (const auto piece = cursor.peek(plan, entries)) {
+    if (end > 0) {
+      EXPECT_EQ(cursor.usedBytes(), end);  // also after a look at a piece that starts the next chunk
+    }
+    const Box& box = *entries[static_cast<std::size_t>(piece->index)].box;
+    end = piece->chunkOffset +
+          (piece->rowEnd - piece->rowBegin) * plan.tensors()[static_cast<std::size_t>(box.tensor)].rowBytes();
+    cursor.advance(plan, box, *piece);
+  }
+  if (end > 0) {
+    EXPECT_EQ(cursor.usedBytes(), end);
+  }
+}
+
 TEST(StageCursor, BothEndsCutAlike) {
   for (const int nRanks : {2, 3, 5, 8})
     for (std::uint64_t seed = 0; seed < 40; ++seed) {
@@ -103,6 +120,7 @@ TEST(StageCursor, BothEndsCutAlike) {
           for (const auto& p : receivedPieces(*to, from->rank(), staged, chunkBytes)) received.push_back(fieldsOf(p));
           ASSERT_EQ(sent, received);
           expectCovers(*from, to->rank(), staged, chunkBytes);
+          expectUsedToTheEnd(*from, to->rank(), staged, chunkBytes);
         }
         expectSummandsCutAlike(*from, staged, chunkBytes);
       }

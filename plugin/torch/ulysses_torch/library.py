@@ -7,7 +7,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
-from ctypes import POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_size_t, c_uint32, c_void_p
+from ctypes import POINTER, c_char, c_char_p, c_double, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 
 from .errors import CLASSES, UlyssesError
@@ -39,7 +39,7 @@ class GeometryStruct(ctypes.Structure):
         ("size", c_size_t), ("magic", c_uint32), ("version", c_uint32), ("sequence", c_int64), ("batch", c_int64),
         ("heads", c_int64), ("kvHeads", c_int64), ("order", c_int), ("reserved0", c_int32),
         ("tokens", POINTER(c_int64)), ("queryHeads", POINTER(c_int64)), ("cuSeqlens", POINTER(c_int64)),
-        ("nSequences", c_int64), ("reserved", c_int64 * 4),
+        ("nSequences", c_int64), ("tag", c_uint64), ("reserved", c_int64 * 3),
     ]  # fmt: skip
 
 

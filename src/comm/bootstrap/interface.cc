@@ -45,6 +45,8 @@ std::vector<HostAddress> allAddresses() {
   return all;
 }
 
+}  // namespace
+
 std::string hostText(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = {};
   const void* raw = address.ss_family == AF_INET
@@ -53,8 +55,6 @@ std::string hostText(const sockaddr_storage& address) {
   inet_ntop(address.ss_family, raw, text, sizeof text);
   return text;
 }
-
-}  // namespace
 
 std::string toText(const UniqueId::Endpoint& endpoint) {
   const std::string host = hostText(addressOf(endpoint).storage);

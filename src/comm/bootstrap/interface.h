@@ -19,6 +19,9 @@ struct HostAddress {
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
+/// "10.0.0.1" or "fe80::1".
+std::string hostText(const sockaddr_storage& address);
+
 /// "10.0.0.1:4711" or "[fe80::1]:4711".
 std::string toText(const UniqueId::Endpoint& endpoint);
 

@@ -84,6 +84,8 @@ Line::Line(const UniqueId& id, Deadline deadline, std::function<void()> watch)
     if (endpoint.family != 0) attempts.push_back(attemptAt(endpoint));
   require(!attempts.empty(), "unique id: it has no endpoint; pass the 128 bytes of ulyssesGetUniqueId unchanged");
   const auto failed = [](const Attempt& attempt) { return attempt.error != 0; };
+  // Whoever resets a connection has taken it: what would show as one that broke may show here already.
+  const auto wasReset = [](const Attempt& attempt) { return attempt.error == ECONNRESET; };
   for (;;) {
     if (Attempt* connected = waitFor(attempts, deadline)) {
       socket_ = std::move(connected->socket);
@@ -98,13 +100,20 @@ Line::Line(const UniqueId& id, Deadline deadline, std::function<void()> watch)
           formatText("connecting to the rendezvous failed ({}); the process that called ulyssesGetUniqueId must be "
                      "alive and be reachable from here (ULYSSES_INTERFACE there), and an id serves one communicator",
                      describe(attempts)),
-          describe(attempts));
+          describe(attempts), std::any_of(attempts.begin(), attempts.end(), wasReset));
     this->watch();
   }
 }
 
 Line::Line(UniqueFd socket, std::string where, Deadline deadline)
     : socket_(std::move(socket)), where_(std::move(where)), source_("here"), deadline_(deadline) {}
+
+std::string Line::ownAddress() const {
+  sockaddr_storage own{};
+  socklen_t size = sizeof own;
+  if (getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&own), &size) != 0) raiseErrno("getsockname");
+  return hostText(own);
+}
 
 void Line::transfer(void* data, size_t bytes, bool sending) {
   char* at = static_cast<char*>(data);

@@ -55,6 +55,8 @@ class Line {
     if (watch_) watch_();
   }
   const std::string& where() const { return where_; }
+  /// Of this end, without a port. Throws SystemError.
+  std::string ownAddress() const;
   /// It has shown that it is a rendezvous: when the connection ends from now on, it is not that nobody serves.
   void setServed() { served_ = true; }
 

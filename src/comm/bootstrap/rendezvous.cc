@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
 #include "base/fault_point.h"
@@ -93,12 +94,38 @@ void pauseAfter(int tries, int mostMs, Deadline deadline, const std::function<vo
         error.reason);
 }
 
-/// The verdict, once it is there. Throws when it is a failure.
-void hearVerdict(Line& line) {
-  const auto verdict = line.receive<Verdict>();
+/// A record whose magic was read before.
+template <typename T>
+T receiveRest(Line& line) {
+  T message;
+  line.transfer(reinterpret_cast<std::byte*>(&message) + sizeof message.magic, sizeof message - sizeof message.magic,
+                false);
+  return message;
+}
+
+void obey(const Line& line, const Verdict& verdict) {
   if (!sameProof(verdict.proof, line.session.verdictProof(verdict)))
     raise(Result::SystemError, "the answer of the rendezvous at {} was changed on its way", line.where());
   if (verdict.result != 0) throw Error(static_cast<Result>(verdict.result), textFrom(verdict.text));
+}
+
+/// The verdict, once it is there. Throws when it is a failure.
+void hearVerdict(Line& line) { obey(line, line.receive<Verdict>()); }
+
+/// Throws SystemError unless there is one for each rank and nothing else.
+std::vector<std::vector<std::byte>> takeApart(std::span<const std::byte> all, size_t nRanks, const std::string& where) {
+  std::vector<std::vector<std::byte>> contacts(nRanks);
+  for (auto& contact : contacts) {
+    uint32_t bytes = 0;
+    const bool hasSize = all.size() >= sizeof bytes;
+    if (hasSize) std::memcpy(&bytes, all.data(), sizeof bytes);
+    if (!hasSize || bytes == 0 || bytes > all.size() - sizeof bytes)
+      raise(Result::SystemError, "the rendezvous at {} sent contacts that are cut off", where);
+    contact.assign(all.begin() + sizeof bytes, all.begin() + sizeof bytes + bytes);
+    all = all.subspan(sizeof bytes + bytes);
+  }
+  if (!all.empty()) raise(Result::SystemError, "the rendezvous at {} sent more contacts than ranks", where);
+  return contacts;
 }
 
 void sendReport(Line& line, Result result, const char* text) {
@@ -111,6 +138,17 @@ void sendReport(Line& line, Result result, const char* text) {
 
 }  // namespace
 
+bool onOneHost(const RankInfo& a, const RankInfo& b) noexcept {
+  return a.bootId == b.bootId && a.networkId == b.networkId && a.hostIdHash == b.hostIdHash;
+}
+
+bool needsContacts(std::span<const RankInfo> ranks) noexcept {
+  const RankInfo& first = ranks.front();
+  if (ranks.size() < 2 || static_cast<PathChoice>(first.pathChoice) == PathChoice::Shm) return false;
+  return static_cast<PathChoice>(first.pathChoice) == PathChoice::Ucx ||
+         std::ranges::any_of(ranks, [&](const RankInfo& each) { return !onOneHost(first, each); });
+}
+
 Membership::Membership() = default;
 Membership::Membership(Membership&&) noexcept = default;
 Membership& Membership::operator=(Membership&&) noexcept = default;
@@ -120,6 +158,33 @@ void Membership::watch() const {
   if (!line_) return;
   line_->watch();
   if (line_->isReadable()) hearVerdict(*line_);
+}
+
+std::string Membership::ownAddress() const { return line_->ownAddress(); }
+
+std::vector<std::vector<std::byte>> Membership::exchangeContacts(std::span<const std::byte> own) const {
+  Contact contact;
+  if (own.empty() || own.size() > sizeof contact.data)
+    raise(Result::NotSupported,
+          "the address of this rank's network path has {} bytes, want 1..{}; select fewer devices with UCX_NET_DEVICES",
+          own.size(), sizeof contact.data);
+  contact.bytes = static_cast<uint32_t>(own.size());
+  std::ranges::copy(own, contact.data);
+  contact.proof = line_->session.contactProof(contact);
+  line_->send(contact);
+  faultPoint("join.contact_sent");
+  uint64_t magic = 0;
+  line_->transfer(&magic, sizeof magic, false);
+  if (magic == Verdict::kMagic) obey(*line_, receiveRest<Verdict>(*line_));
+  if (magic != Contacts::kMagic) raise(Result::SystemError, "the rendezvous at {} sent no contacts", line_->where());
+  const auto head = receiveRest<Contacts>(*line_);
+  if (head.bytes > ranks.size() * (sizeof(uint32_t) + kMostContactBytes))
+    raise(Result::SystemError, "the rendezvous at {} sent {} bytes of contacts", line_->where(), head.bytes);
+  std::vector<std::byte> all(head.bytes);
+  line_->transfer(all.data(), all.size(), false);
+  if (!sameProof(head.proof, line_->session.contactsProof(head, all)))
+    raise(Result::SystemError, "the answer of the rendezvous at {} was changed on its way", line_->where());
+  return takeApart(all, ranks.size(), line_->where());
 }
 
 void Membership::confirm() const {

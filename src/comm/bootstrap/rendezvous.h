@@ -8,6 +8,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "comm/bootstrap/wire.h"
+#include "comm/settings.h"
 
 namespace ulysses {
 
@@ -29,10 +31,21 @@ struct RankInfo {
   uint32_t recordVersion = 0;  // of what ranks write to each other's boards
   uint32_t reserved = 0;
   uint64_t bootId = 0, networkId = 0;  // of the host and of its network namespace
+  uint64_t hostIdHash = 0;             // of ULYSSES_HOST_ID; 0: unset
   int64_t initTimeoutMs = 0;
+  int64_t stagingBytes = 0;            // from here on: rank 0's hold for the group
+  int32_t verify = 0, pathChoice = 0;  // a PathChoice
+  int32_t twoLevel = 0;
+  uint32_t reserved2 = 0;
   char host[64] = {};
   char meshName[32] = {};  // of its local socket, in the abstract namespace
 };
+
+/// Whether two ranks share memory and local sockets.
+bool onOneHost(const RankInfo& a, const RankInfo& b) noexcept;
+
+/// Whether ranks must tell each other where their network path is reached; the same at all of them.
+bool needsContacts(std::span<const RankInfo> ranks) noexcept;
 
 /// A rendezvous of this process.
 class Serving {
@@ -77,6 +90,12 @@ class Membership {
   std::vector<RankInfo> ranks;  // by rank
   Secret meshToken{};           // known to the ranks only
 
+  /// By which this host is reached from the rendezvous, without a port.
+  std::string ownAddress() const;
+
+  /// Gives all ranks the contact of this one, and returns all of theirs; `own` is not empty. Only when needsContacts().
+  /// Throws the verdict when one of them failed meanwhile.
+  std::vector<std::vector<std::byte>> exchangeContacts(std::span<const std::byte> own) const;
   /// Throws the verdict when the communicator failed at another rank. To be called while this one waits for its peers.
   void watch() const;
   /// This rank is connected to all others: returns when every rank is, else throws the verdict.

@@ -20,6 +20,8 @@
 #include "base/thread.h"
 #include "comm/bootstrap/guest.h"
 #include "comm/bootstrap/interface.h"
+#include "comm/bootstrap/listening.h"
+#include "comm/bootstrap/mail.h"
 
 namespace ulysses {
 namespace {
@@ -40,9 +42,9 @@ struct Connection {
   Deadline deadline, patience;
   Guest guest;
   bool joined = false;
-  bool ready = false;  // reported that it is connected to the others
-  std::unique_ptr<Report> report = nullptr;
-  size_t reported = 0;  // bytes of it
+  bool ready = false;                    // reported that it is connected to the others
+  std::unique_ptr<Mail> mail = nullptr;  // from the Welcome on, while something is to come
+  std::vector<std::byte> contact = {};   // where its network path is reached
 };
 
 Nonce freshNonce() {
@@ -135,7 +137,7 @@ class Root {
   }
 
   void receive(Connection& c) {
-    if (c.report) return receiveReport(c);
+    if (c.mail) return receiveMail(c);
     std::byte extra[1];
     const std::span<std::byte> room = c.joined ? std::span<std::byte>(extra) : c.guest.room();
     const ssize_t bytes = recv(c.socket.get(), room.data(), room.size(), 0);
@@ -161,21 +163,56 @@ class Root {
     c.socket.reset();
   }
 
-  /// Each rank reports once, that it is connected to the others or why it is not.
-  void receiveReport(Connection& c) {
-    const std::span<std::byte> room = std::as_writable_bytes(std::span(c.report.get(), 1)).subspan(c.reported);
+  /// Each rank tells its contact where contacts are needed, then reports once, that it is connected to the others or
+  /// why it is not.
+  void receiveMail(Connection& c) {
+    const std::span<std::byte> room = c.mail->room();
     const ssize_t bytes = recv(c.socket.get(), room.data(), room.size(), 0);
     if (bytes < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (bytes <= 0 || c.ready) return loseMember(c);
-    c.reported += static_cast<size_t>(bytes);
-    if (c.reported == sizeof(Report)) judge(c);
+    switch (c.mail->received(static_cast<size_t>(bytes))) {
+      case Mail::Event::More:
+        return;
+      case Mail::Event::Contact:
+        return takeContact(c, c.mail->contact());
+      case Mail::Event::Report:
+        return judge(c, c.mail->report());
+      case Mail::Event::Stranger:
+        return loseMember(c);
+    }
   }
 
-  void judge(Connection& c) {
-    const Report& report = *c.report;
-    if (report.magic != Report::kMagic || !sameProof(report.proof, c.guest.session().reportProof(report)))
+  /// Once all have come, every rank gets all of them.
+  void takeContact(Connection& c, const Contact& contact) {
+    if (contacts_ == 0 || !c.contact.empty() || contact.bytes < 1 || contact.bytes > sizeof contact.data ||
+        !sameProof(contact.proof, c.guest.session().contactProof(contact)))
       return loseMember(c);
+    c.contact.assign(contact.data, contact.data + contact.bytes);
+    if (--contacts_ == 0) sendContacts();
+  }
+
+  void sendContacts() {
+    std::vector<const std::vector<std::byte>*> byRank(static_cast<size_t>(joined_));
+    for (const Connection& c : connections_) byRank[static_cast<size_t>(c.guest.info().rank)] = &c.contact;
+    std::vector<std::byte> all;
+    for (const std::vector<std::byte>* contact : byRank) {
+      const auto bytes = static_cast<uint32_t>(contact->size());
+      all.insert(all.end(), bytesOf(bytes).begin(), bytesOf(bytes).end());
+      all.insert(all.end(), contact->begin(), contact->end());
+    }
+    Contacts head;
+    head.bytes = static_cast<uint32_t>(all.size());
+    for (const Connection& c : connections_) {
+      head.proof = c.guest.session().contactsProof(head, all);
+      sendAll(c.socket.get(), bytesOf(head));
+      sendAll(c.socket.get(), all);
+    }
+  }
+
+  void judge(Connection& c, const Report& report) {
+    if (!sameProof(report.proof, c.guest.session().reportProof(report))) return loseMember(c);
     if (report.result == 0) {
+      if (contacts_ > 0) return loseMember(c);  // nobody knows yet where the others are
       c.ready = true;
       if (++ready_ == joined_) conclude(Result::Success, "");
       return;
@@ -187,13 +224,13 @@ class Root {
     if (result != Result::RemoteLost) return fail(result, text);
     if (!consequence_) consequenceDue_ = Deadline::inMs(kConsequenceMs);
     if (!consequence_) consequence_.emplace(result, text);
-    c.report.reset();  // it waits for the verdict now, and may go
+    c.mail.reset();  // it waits for the verdict now, and may go
   }
 
   /// A member must stay and wait for its answer: one that goes has died or given up.
   void loseMember(Connection& c) {
     const RankInfo info = c.guest.info();
-    const bool gaveUp = welcomed_ && !c.report;
+    const bool gaveUp = welcomed_ && !c.mail;
     c.socket.reset();
     if (failed_ || gaveUp) return;  // it has its answer, or has told why
     fail(Result::RemoteLost, formatText("rank {} (host {}, pid {}) left while the communicator was being made",
@@ -292,7 +329,8 @@ class Root {
     }
     welcomed_ = true;
     std::erase_if(connections_, [](const Connection& c) { return !c.joined; });
-    for (Connection& c : connections_) c.report = std::make_unique<Report>();
+    for (Connection& c : connections_) c.mail = std::make_unique<Mail>();
+    if (needsContacts(table)) contacts_ = joined_;
     listeners_.clear();  // nobody else is to come
   }
 
@@ -359,67 +397,11 @@ class Root {
   std::vector<pollfd> polls_;
   Welcome welcome_;  // but for its proof
   int joined_ = 0, nRanks_ = 0, ready_ = 0, otherSecrets_ = 0, acceptFailures_ = 0;
+  int contacts_ = 0;  // that are to come
   std::optional<Error> consequence_;
   Deadline consequenceDue_;
   bool welcomed_ = false, failed_ = false, finished_ = false, deadlineSet_ = false;
 };
-
-[[noreturn]] void raiseBind(const HostAddress& address, int error) {
-  raise(Result::SystemError, "the rendezvous cannot listen on {} ({}): {} (errno {}){}",
-        toText(endpointOf(address.storage)), address.interface, std::strerror(error), error,
-        error == EADDRINUSE
-            ? "; every port of net.ipv4.ip_local_port_range is in use there: widen it, or select another "
-              "interface with ULYSSES_INTERFACE"
-            : "");
-}
-
-enum class Port { Given, OfTheKernelsChoice };
-
-/// Listens; 0 or an errno.
-int tryListen(const HostAddress& address, Port port, UniqueFd& listener) {
-  listener = UniqueFd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!listener) raiseErrno("socket");
-  const int on = port == Port::Given;
-  // Old connections of a given port must not keep a new job from it. Two listeners still exclude each other.
-  if (setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) raiseErrno("setsockopt(SO_REUSEADDR)");
-  return bind(listener.get(), address.get(), address.size) == 0 && listen(listener.get(), SOMAXCONN) == 0 ? 0 : errno;
-}
-
-/// Listens at a port of the kernel's choice and puts it into `endpoint`.
-UniqueFd listenAt(const HostAddress& address, UniqueId::Endpoint& endpoint) {
-  UniqueFd listener;
-  if (const int error = tryListen(address, Port::OfTheKernelsChoice, listener)) raiseBind(address, error);
-  sockaddr_storage bound{};
-  socklen_t size = sizeof bound;
-  if (getsockname(listener.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) raiseErrno("getsockname");
-  endpoint = endpointOf(bound);
-  return listener;
-}
-
-/// Listens at a given port. A predecessor, in this process or in one that was just killed, may need a moment to end.
-UniqueFd listenAtGiven(const UniqueId::Endpoint& endpoint, int* error, Deadline deadline) {
-  constexpr int kPauseMs = 5;
-  const HostAddress address = addressOf(endpoint);
-  UniqueFd listener;
-  while ((*error = tryListen(address, Port::Given, listener)) == EADDRINUSE && !deadline.passed())
-    poll(nullptr, 0, deadline.leftMs(kPauseMs));
-  if (*error) return {};
-  return listener;
-}
-
-[[noreturn]] void raiseCannotListen(const UniqueId::Endpoint& endpoint, const std::string& origin, int error) {
-  if (error == EADDRINUSE)
-    raise(Result::SystemError,
-          "{}: port {} is in use on this host; give another one, best below those of net.ipv4.ip_local_port_range (any "
-          "outgoing connection may take one of these), or end the program that listens there (ss -ltnp shows it)",
-          origin, endpoint.port);
-  if (error == EADDRNOTAVAIL)
-    raise(Result::SystemError,
-          "{}: {} is no address of this host, and rank 0 is here; name an address of the host of rank 0", origin,
-          toText(endpoint));
-  raise(Result::SystemError, "{}: listening at {} failed: {} (errno {})", origin, toText(endpoint),
-        std::strerror(error), error);
-}
 
 Serving startRoot(std::vector<UniqueFd> listeners, const UniqueId& id, std::shared_ptr<std::atomic<bool>> stop) {
   const auto ended = std::make_shared<std::atomic<bool>>(false);

@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a rank and the rendezvous say to each other, in this order: Hello, Challenge, Introduction, Welcome, Report,
-// Verdict. The layout of these never changes, whatever the library's version, so that two versions can tell each other
-// so; what changes is behind `version`, in RankInfo. All integers are little-endian, as every host we run on is.
+// What a rank and the rendezvous say to each other, in this order: Hello, Challenge, Introduction, Welcome, where
+// needed Contact and Contacts, Report, Verdict. The layout of these never changes, whatever the library's version, so
+// that two versions can tell each other so; what changes is behind `version`, in RankInfo. All integers are
+// little-endian, as every host we run on is.
 #pragma once
 #include <bit>
 #include <cstddef>
@@ -15,6 +16,8 @@ namespace ulysses {
 static_assert(std::endian::native == std::endian::little);
 
 inline constexpr uint32_t kMostInfoBytes = 256;  // of a RankInfo of any version
+
+inline constexpr uint32_t kMostContactBytes = 4096;
 
 using Nonce = std::array<uint8_t, 32>;
 
@@ -60,6 +63,25 @@ struct Welcome {
   Proof proof{};  // of all before it, and of the records
 };
 
+/// Where a rank's network path is reached; asked of all ranks when some are on different hosts.
+struct Contact {
+  static constexpr uint64_t kMagic = 0x746361746e6f6375ULL;
+  uint64_t magic = kMagic;
+  uint32_t version = kBootstrapVersion;
+  uint32_t bytes = 0;  // of `data` that count
+  std::byte data[kMostContactBytes] = {};
+  Proof proof{};
+};
+
+/// All of them, to all ranks: by rank, a uint32 of how many bytes and the bytes; `bytes` in all follow.
+struct Contacts {
+  static constexpr uint64_t kMagic = 0x736361746e6f6375ULL;
+  uint64_t magic = kMagic;
+  uint32_t version = kBootstrapVersion;
+  uint32_t bytes = 0;
+  Proof proof{};  // of all before it, and of the bytes
+};
+
 /// A welcomed rank has connected to the others (result 0), or could not.
 struct Report {
   static constexpr uint64_t kMagic = 0x74726f7065796c75ULL;
@@ -81,7 +103,7 @@ struct Verdict {
 };
 
 static_assert(sizeof(Hello) == 56 && sizeof(Challenge) == 80 && sizeof(Introduction) == 48 && sizeof(Welcome) == 600 &&
-              sizeof(Report) == 560 && sizeof(Verdict) == 560);
+              sizeof(Report) == 560 && sizeof(Verdict) == 560 && sizeof(Contact) == 4144 && sizeof(Contacts) == 48);
 
 /// What both ends know of one connection; every proof covers it, so none is good for another connection.
 struct Session {
@@ -93,6 +115,12 @@ struct Session {
   Proof rankProof(Bytes info) const { return prove("ulysses rank", info, {}); }
   Proof welcomeProof(const Welcome& welcome, Bytes records) const {
     return prove("ulysses welcome", bytesOf(welcome).first(offsetof(Welcome, proof)), records);
+  }
+  Proof contactProof(const Contact& contact) const {
+    return prove("ulysses contact", bytesOf(contact).first(offsetof(Contact, proof)), {});
+  }
+  Proof contactsProof(const Contacts& contacts, Bytes records) const {
+    return prove("ulysses contacts", bytesOf(contacts).first(offsetof(Contacts, proof)), records);
   }
   Proof reportProof(const Report& report) const {
     return prove("ulysses report", bytesOf(report).first(offsetof(Report, proof)), {});

@@ -13,7 +13,7 @@ const std::byte* SelfPath::map(int, const TensorRef& ref, const Extent&) {
 }
 
 std::optional<std::string> SelfPath::lost(int peer) {
-  if (board().departed(peer).load(std::memory_order_acquire)) return "destroyed its communicator";
+  if (board().departed(seatOf(peer)).load(std::memory_order_acquire)) return "destroyed its communicator";
   return std::nullopt;
 }
 

@@ -20,10 +20,10 @@ class SelfPath final : public BoardPath {
   const std::byte* map(int, const TensorRef& ref, const Extent&) override;
 
   // Nothing is ever staged, so these are never called with a peer that has something to stage.
-  void requireChunks(int) const override {}
+  void requireChunks(int) override {}
   int64_t chunkBytes() const noexcept override { return 0; }
   std::span<std::byte> chunkTo(int) noexcept override { return {}; }
-  void sendChunk(int) noexcept override {}
+  void sendChunk(int, int64_t) noexcept override {}
   std::span<const std::byte> chunkFrom(int) noexcept override { return {}; }
   void releaseChunk(int) noexcept override {}
   void prepareStaging() override {}

@@ -16,20 +16,21 @@ namespace {
 constexpr int64_t kChunkAlign = 64;
 constexpr int64_t kSmallestChunk = 4096;
 
-int64_t chunkBytesFor(int64_t stagingBytes, int nRanks, uint64_t halves) {
-  const int64_t pairs = std::max(1, nRanks - 1) * static_cast<int64_t>(halves);
+}  // namespace
+
+int64_t ShmPath::chunkBytesFor(int64_t stagingBytes, int nSeats) {
+  const int64_t pairs = std::max(1, nSeats - 1) * static_cast<int64_t>(kHalves);
   return std::max(kSmallestChunk, stagingBytes / pairs / kChunkAlign * kChunkAlign);
 }
 
-}  // namespace
-
-ShmPath::ShmPath(std::shared_ptr<Mapping> boardMemory, int rank, std::vector<std::unique_ptr<ShmPeer>> peers)
-    : BoardPath(std::move(boardMemory), rank),
+ShmPath::ShmPath(std::shared_ptr<Mapping> boardMemory, int rank, std::vector<std::unique_ptr<ShmPeer>> peers,
+                 std::span<const int> ranks)
+    : BoardPath(std::move(boardMemory), rank, ranks),
       peers_(std::move(peers)),
-      chunkBytes_(chunkBytesFor(board().stagingBytes(), nRanks(), kHalves)) {}
+      chunkBytes_(chunkBytesFor(board().stagingBytes(), board().nSeats())) {}
 
 ShmPath::~ShmPath() {
-  board().departed(rank()).store(1, std::memory_order_release);  // before our sockets close
+  board().departed(ownSeat()).store(1, std::memory_order_release);  // before our sockets close
   if (window_) SegmentRegistry::instance().release(window_->base, true);
 }
 
@@ -113,7 +114,7 @@ Result ShmPath::sendControl(std::span<const TensorRef> refs, Deadline deadline, 
     if (const Result sent = broadcast(tell, (*found)->fd.get(), deadline); sent != Result::Success) return sent;
     announced_.push_back(*found);
     log::info(log::Subsystem::Path, "rank {}: segment {} of {} bytes announced to {} peers", rank(), ref.segment,
-              (*found)->bytes, nRanks() - 1);
+              (*found)->bytes, board().nSeats() - 1);
     faultPoint("op.segment_told");
   }
   if (window_ && !windowAnnounced_) {
@@ -128,33 +129,35 @@ Result ShmPath::sendControl(std::span<const TensorRef> refs, Deadline deadline, 
 void ShmPath::receiveControl(int from, uint32_t messages) noexcept { peer(from).receiveControl(messages); }
 
 void ShmPath::prepareStaging() {
-  if (window_ || nRanks() == 1) return;
-  const size_t bytes = static_cast<size_t>(chunkBytes_) * kHalves * static_cast<size_t>(nRanks() - 1);
+  if (window_ || board().nSeats() == 1) return;
+  const auto peers = static_cast<size_t>(board().nSeats() - 1);
+  const size_t bytes = static_cast<size_t>(chunkBytes_) * kHalves * peers;
   window_ = SegmentRegistry::instance().allocate(bytes);
   log::info(log::Subsystem::Path, "rank {}: staging window of {} bytes, two chunks of {} for each of {} peers", rank(),
-            bytes, chunkBytes_, nRanks() - 1);
+            bytes, chunkBytes_, peers);
 }
 
 size_t ShmPath::windowOffset(int from, int to, uint64_t half) const noexcept {
-  const auto place = static_cast<uint64_t>(to > from ? to - 1 : to);  // the sender has no chunk for itself
+  const int seat = seatOf(to);
+  const auto place = static_cast<uint64_t>(seat > seatOf(from) ? seat - 1 : seat);  // the sender has none for itself
   return static_cast<size_t>((place * kHalves + half) * static_cast<uint64_t>(chunkBytes_));
 }
 
 std::span<std::byte> ShmPath::chunkTo(int to) noexcept {
-  const uint64_t sent = board().sent(rank(), to).load(std::memory_order_relaxed);
-  if (sent - board().taken(rank(), to).load(std::memory_order_acquire) >= kHalves) return {};
+  const uint64_t sent = board().sent(ownSeat(), seatOf(to)).load(std::memory_order_relaxed);
+  if (sent - board().taken(ownSeat(), seatOf(to)).load(std::memory_order_acquire) >= kHalves) return {};
   return {window_->base + windowOffset(rank(), to, sent % kHalves), static_cast<size_t>(chunkBytes_)};
 }
 
-void ShmPath::sendChunk(int to) noexcept {
-  auto& sent = board().sent(rank(), to);
+void ShmPath::sendChunk(int to, int64_t /*bytes*/) noexcept {
+  auto& sent = board().sent(ownSeat(), seatOf(to));
   sent.store(sent.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   board().ring();
 }
 
 std::span<const std::byte> ShmPath::chunkFrom(int from) noexcept {
-  const uint64_t taken = board().taken(from, rank()).load(std::memory_order_relaxed);
-  if (board().sent(from, rank()).load(std::memory_order_acquire) == taken) return {};
+  const uint64_t taken = board().taken(seatOf(from), ownSeat()).load(std::memory_order_relaxed);
+  if (board().sent(seatOf(from), ownSeat()).load(std::memory_order_acquire) == taken) return {};
   const Mapping& window = peer(from).window();
   const size_t offset = windowOffset(from, rank(), taken % kHalves);
   if (offset + static_cast<size_t>(chunkBytes_) > window.bytes()) return {};
@@ -162,7 +165,7 @@ std::span<const std::byte> ShmPath::chunkFrom(int from) noexcept {
 }
 
 void ShmPath::releaseChunk(int from) noexcept {
-  auto& taken = board().taken(from, rank());
+  auto& taken = board().taken(seatOf(from), ownSeat());
   taken.store(taken.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   board().ring();
 }
@@ -174,11 +177,11 @@ void ShmPath::service() noexcept {
 
 std::optional<std::string> ShmPath::lost(int of) {
   const ShmPeer& entry = peer(of);
-  if (board().departed(of).load(std::memory_order_acquire))
+  if (board().departed(seatOf(of)).load(std::memory_order_acquire))
     return formatText("{} destroyed its communicator", entry.pidText());
   auto end = entry.end();
   // Whoever destroys its communicator says so before it closes its connection: it may have, since we looked.
-  if (end && board().departed(of).load(std::memory_order_acquire))
+  if (end && board().departed(seatOf(of)).load(std::memory_order_acquire))
     return formatText("{} destroyed its communicator", entry.pidText());
   return end;
 }

@@ -15,9 +15,17 @@ namespace ulysses {
 /// chunks per peer, which is a segment of the sender's.
 class ShmPath final : public BoardPath {
  public:
-  /// `peers` is indexed by rank; the entry of this rank is null.
-  ShmPath(std::shared_ptr<Mapping> boardMemory, int rank, std::vector<std::unique_ptr<ShmPeer>> peers);
+  /// `peers` is indexed by rank; the entries of this rank and of ranks of other hosts are null. `ranks`: see BoardPath.
+  ShmPath(std::shared_ptr<Mapping> boardMemory, int rank, std::vector<std::unique_ptr<ShmPeer>> peers,
+          std::span<const int> ranks = {});
   ~ShmPath() override;
+
+  /// Bytes of a chunk when that many ranks of a host divide a window of `stagingBytes` each.
+  static int64_t chunkBytesFor(int64_t stagingBytes, int nSeats);
+  /// The window that gives such chunks.
+  static int64_t stagingBytesFor(int64_t chunkBytes, int nSeats) {
+    return chunkBytes * static_cast<int64_t>(kHalves) * (nSeats > 1 ? nSeats - 1 : 1);
+  }
 
   const ShmPeer* peerOf(int rank) const noexcept { return peers_[static_cast<size_t>(rank)].get(); }
 
@@ -28,10 +36,10 @@ class ShmPath final : public BoardPath {
   bool mappable(int peer, const TensorRef& ref) const noexcept override;
   const std::byte* map(int peer, const TensorRef& ref, const Extent& extent) override;
 
-  void requireChunks(int from) const override { peer(from).requireWindow(); }
+  void requireChunks(int from) override { peer(from).requireWindow(); }
   int64_t chunkBytes() const noexcept override { return chunkBytes_; }
   std::span<std::byte> chunkTo(int peer) noexcept override;
-  void sendChunk(int peer) noexcept override;
+  void sendChunk(int peer, int64_t bytes) noexcept override;
   std::span<const std::byte> chunkFrom(int peer) noexcept override;
   void releaseChunk(int peer) noexcept override;
   void prepareStaging() override;

@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "abi/net_v12.h"
+
+#include "calls.h"
+#include "errors.h"
+
+namespace ulysses::nccl {
+namespace {
+
+NcclResult init(void** context, uint64_t, CommConfig*, DebugLogger log, ProfilerCallback) {
+  return initPlugin(context, log);
+}
+
+NcclResult getProperties(int device, PropertiesV12* properties) {
+  return guard("getProperties", [&] {
+    fillSince9(*properties, deviceAt(device), device);
+    properties->maxMultiRequestSize = 1;
+    properties->railId = properties->planeId = kNetIdUndefined;
+    return NcclResult::Success;
+  });
+}
+
+NcclResult isend(void* sendComm, void* data, size_t bytes, int tag, void*, void*, void** request) {
+  return sendMessage(sendComm, data, bytes, tag, request);
+}
+
+NcclResult irecv(void* recvComm, int n, void** data, size_t* sizes, int* tags, void**, void**, void** request) {
+  return receiveMessages(recvComm, n, data, sizes, tags, request);
+}
+
+constexpr NetV12 table() {
+  auto net = tableOfCommon<NetV12>();
+  net.init = init;
+  net.getProperties = getProperties;
+  net.listen = listenOn;
+  net.connect = connectTo;
+  net.isend = isend;
+  net.irecv = irecv;
+  net.finalize = finalizePlugin;
+  return net;
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) constinit const NetV12 ncclNetPlugin_v12 = table();
+
+}  // namespace ulysses::nccl

@@ -1,0 +1,25 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "net_ranks.h"
+
+namespace ulysses::nccl_test {
+
+/// Every version over TCP and over shared memory.
+inline std::vector<Setting> allSettings() {
+  std::vector<Setting> settings;
+  for (const char* transports : {"tcp,self", "posix,self"})
+    for (const int version : kVersions) settings.push_back({version, transports});
+  return settings;
+}
+
+inline std::string nameOfSetting(const testing::TestParamInfo<Setting>& info) {
+  return "v" + std::to_string(info.param.version) + (info.param.transports.starts_with("tcp") ? "_tcp" : "_shm");
+}
+
+}  // namespace ulysses::nccl_test
