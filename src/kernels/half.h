@@ -9,15 +9,15 @@
 
 namespace ulysses::kernels {
 
-inline float floatFromBfloat16(uint16_t half) { return std::bit_cast<float>(static_cast<uint32_t>(half) << 16); }
+constexpr float floatFromBfloat16(uint16_t half) { return std::bit_cast<float>(static_cast<uint32_t>(half) << 16); }
 
-inline uint16_t bfloat16FromFloat(float value) {
+constexpr uint16_t bfloat16FromFloat(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   // The carry runs into the exponent, up to infinity, as it should. A NaN stays one: see above.
   return static_cast<uint16_t>((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
 }
 
-inline float floatFromFloat16(uint16_t half) {
+constexpr float floatFromFloat16(uint16_t half) {
   constexpr uint32_t kRebias = (127u - 15u) << 23;
   const uint32_t magnitude = half & 0x7FFFu;
   const uint32_t sign = (half & 0x8000u) << 16;
@@ -27,7 +27,7 @@ inline float floatFromFloat16(uint16_t half) {
   return std::bit_cast<float>(bits | sign);
 }
 
-inline uint16_t float16FromFloat(float value) {
+constexpr uint16_t float16FromFloat(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const uint32_t magnitude = bits & 0x7FFFFFFFu;
   const uint32_t sign = bits >> 16 & 0x8000u;

@@ -6,10 +6,7 @@ namespace ulysses {
 
 View viewOf(const Box& box, Side side, const Geometry& geometry, const TensorSpec& tensor, const Strides& strides) {
   const int64_t bytes = sizeOf(tensor.type);
-  const bool sequenceSide = side == Side::SequenceShard;
-  const int64_t token = sequenceSide ? box.seqToken : box.gatheredToken;
-  const int64_t group = sequenceSide ? box.seqGroup : box.headGroup;
-  const int64_t head = sequenceSide ? box.seqHead : 0;
+  const auto [token, group, head] = startOf(box, side);
   View view;
   view.offset = (token * strides.sequence + group * strides.group + head * strides.head) * bytes;
   view.n = {box.tokens, geometry.batch, box.groups, box.heads};

@@ -12,6 +12,15 @@ namespace ulysses {
 /// Which of the two shards of an exchange a view addresses.
 enum class Side { SequenceShard, HeadShard };
 
+/// Where a box begins in a shard.
+struct BoxStart {
+  int64_t token, group, head;
+};
+inline BoxStart startOf(const Box& box, Side side) {
+  if (side == Side::SequenceShard) return {box.seqToken, box.seqGroup, box.seqHead};
+  return {box.gatheredToken, box.headGroup, 0};
+}
+
 /// A box as addressed in one rank's memory, in bytes relative to the tensor's pointer. Dimensions go from the slowest
 /// to the fastest of the canonical order (tokens, batch, groups, heads); below them `runBytes` contiguous bytes.
 struct View {

@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include <cuda_runtime.h>
+
+#include <algorithm>
+
+#include "kernels/device/exchange.h"
+#include "kernels/device/gpu_machine.cuh"
+#include "kernels/device/launch.h"
+
+namespace ulysses::device {
+namespace {
+
+// Blocks of a multiprocessor: as many as the registers allow without spilling (tests/device/resources.py holds them to
+// it). With 4 vectors a thread in flight, 512 threads a multiprocessor cover the memory's latency.
+__global__ void __launch_bounds__(kThreads, 3) pushKernel(const __grid_constant__ Arguments call) {
+  GpuMachine machine;
+  exchange<false>(call, machine);
+}
+
+__global__ void __launch_bounds__(kThreads, 2) pushAndSumKernel(const __grid_constant__ Arguments call) {
+  GpuMachine machine;
+  exchange<true>(call, machine);
+}
+
+using Kernel = void (*)(Arguments);
+constexpr Kernel kKernels[] = {pushKernel, pushAndSumKernel};
+
+CudaError errorOf(const char* what, cudaError_t result) {
+  if (result == cudaSuccess) return {};
+  return std::string(what) + ": " + cudaGetErrorString(result) + " (" + cudaGetErrorName(result) + ")";
+}
+
+/// Looking at a kernel's attributes loads it.
+cudaError_t load(Kernel kernel, int* blocks) {
+  cudaFuncAttributes attributes;
+  const cudaError_t result = cudaFuncGetAttributes(&attributes, kernel);
+  return result != cudaSuccess ? result : cudaOccupancyMaxActiveBlocksPerMultiprocessor(blocks, kernel, kThreads, 0);
+}
+
+}  // namespace
+
+CudaError loadExchange(int* residentBlocks) {
+  int device = 0, processors = 0, fewest = 0;
+  cudaError_t result = cudaGetDevice(&device);
+  if (result == cudaSuccess) result = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
+  for (const Kernel kernel : kKernels) {
+    int blocks = 0;
+    if (result == cudaSuccess) result = load(kernel, &blocks);
+    fewest = fewest == 0 ? blocks : std::min(fewest, blocks);
+  }
+  *residentBlocks = processors * fewest;
+  return errorOf("the exchange kernels cannot be loaded", result);
+}
+
+CudaError launchExchange(const Arguments& call, int blocks, void* stream) {
+  const Kernel kernel = kKernels[call.work.nSums != 0];
+  kernel<<<static_cast<unsigned>(blocks), kThreads, 0, static_cast<cudaStream_t>(stream)>>>(call);
+  return errorOf("the exchange kernel cannot be launched", cudaGetLastError());
+}
+
+}  // namespace ulysses::device

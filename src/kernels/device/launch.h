@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Host side of the kernels; only in builds with CUDA.
+#pragma once
+#include <string>
+
+#include "kernels/device/work.h"
+
+namespace ulysses::device {
+
+inline constexpr int kThreads = 256;           // of a block
+inline constexpr uint32_t kTilePieces = 1024;  // what a block's threads have in flight, once
+
+/// A result of CUDA: empty, or its text.
+using CudaError = std::string;
+
+/// Loads the kernels onto the current device; CUDA else does it at the first launch, which then waits for other
+/// kernels, those of peers that wait for this rank too. residentBlocks: how many blocks may run there at once. Ranks
+/// that share the device divide them: a block that waits for one that has no room waits until the deadline.
+CudaError loadExchange(int* residentBlocks);
+
+/// Enqueues the exchange on a stream of the current device. `call` is copied; what it points to must live until the
+/// exchange has ended. Trouble is told later, in call.report.
+CudaError launchExchange(const Arguments& call, int blocks, void* stream);
+
+}  // namespace ulysses::device
