@@ -136,23 +136,22 @@ void DeviceCase::describe(int rank, std::byte* arena, device::Segment* segments)
   segments[1] = {arena + kSegmentBegin, std::ssize(before(rank)) - kSegmentBegin};
 }
 
-device::Arguments DeviceCase::call(int rank, const DeviceMemory& memory) const {
-  const Plan& plan = *plans_[static_cast<std::size_t>(rank)];
+device::Arguments DeviceCase::call(int rank, const Places& places) const {
   device::Arguments call;
   call.rank = rank;
   call.nRanks = nRanks();
-  call.nTensors = static_cast<int>(plan.tensors().size());
+  call.nTensors = static_cast<int>(plan(rank).tensors().size());
   call.segmentsPerRank = kSegments;
-  call.boards = memory.boards;
-  call.segments = memory.segments;
-  call.report = memory.report;
+  call.boards = places.boards;
+  call.segments = places.segments;
+  call.report = places.report;
   call.timeoutNs = 60'000'000'000;
-  call.work = memory.work;
+  call.work = places.work;
   call.letter.callHash = 42;
-  for (std::size_t t = 0; t < plan.tensors().size(); ++t) {
-    call.inputs[t] = memory.arena + offsetOf(rank, t, true);
-    call.outputs[t] = memory.arena + offsetOf(rank, t, false);
-    device::TensorPlace& place = call.letter.tensors[t] = work(rank).placeOf(plan, static_cast<int>(t));
+  for (std::size_t t = 0; t < plan(rank).tensors().size(); ++t) {
+    call.inputs[t] = places.arena + offsetOf(rank, t, true);
+    call.outputs[t] = places.arena + offsetOf(rank, t, false);
+    device::TensorPlace& place = call.letter.tensors[t] = work(rank).placeOf(plan(rank), static_cast<int>(t));
     place.segment = 1;
     place.offset = offsetOf(rank, t, work(rank).isPulled(static_cast<int>(t))) - kSegmentBegin;
   }

@@ -16,7 +16,7 @@ namespace ulysses::test {
 using Bytes = std::vector<std::byte>;
 
 /// Where one rank's kernel finds things.
-struct DeviceMemory {
+struct Places {
   std::byte* const* boards;         // [nRanks]
   const device::Segment* segments;  // [nRanks][DeviceCase::kSegments]
   device::Report* report;
@@ -34,13 +34,17 @@ class DeviceCase {
 
   const PlanCase& run() const { return run_; }
   int nRanks() const { return run_.nRanks; }
+  const Plan& plan(int rank) const { return *plans_[static_cast<std::size_t>(rank)]; }
   const DeviceWork& work(int rank) const { return *works_[static_cast<std::size_t>(rank)]; }
   const Bytes& before(int rank) const { return before_[static_cast<std::size_t>(rank)]; }
   const Bytes& after(int rank) const { return after_[static_cast<std::size_t>(rank)]; }
 
+  /// Of a tensor's pointer, in the arena.
+  std::int64_t offsetOf(int rank, std::size_t tensor, bool input) const;
+
   /// The table row of a rank whose arena is mapped there.
   void describe(int rank, std::byte* arena, device::Segment* segments) const;
-  device::Arguments call(int rank, const DeviceMemory& memory) const;
+  device::Arguments call(int rank, const Places& places) const;
 
  private:
   struct Ends {
@@ -51,7 +55,6 @@ class DeviceCase {
   void expect();
   void expectTensor(int rank, std::size_t tensor);
   void expectSums(int rank, std::size_t tensor);
-  std::int64_t offsetOf(int rank, std::size_t tensor, bool input) const;
 
   PlanCase run_;
   std::vector<std::unique_ptr<Plan>> plans_;

@@ -3,13 +3,17 @@
 //
 // gpu_bench: the exchange kernels beside copies of the same bytes within the device, in turns, by CUDA events. All
 // ranks are on one GPU, in one process, so what is measured is the kernels and the memory, not a link.
+#include <cuda_runtime_api.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <memory>
+#include <stdexcept>
 
-#include "gpu_rank.h"
 #include "kernels/device/launch.h"
-#include "plan/plan.h"
+#include "path/cuda/cuda_runtime.h"
+#include "path/cuda/device_rank.h"
 
 namespace ulysses::test {
 namespace {
@@ -24,85 +28,95 @@ struct BenchCase {
   bool sum;
 };
 
-/// One rank's buffers for a contiguous SBHD exchange of one tensor.
-struct BenchRank {
-  BenchRank(const BenchCase& shape, int rank);
-
-  std::unique_ptr<Plan> plan;
-  std::unique_ptr<DeviceWork> work;
-  std::int64_t inputBytes = 0, outputBytes = 0;
-  std::unique_ptr<DeviceBuffer> input, output;
-  std::unique_ptr<GpuRank> gpu;
-  std::unique_ptr<GpuWork> gpuWork;
-  device::Arguments call;
-};
-
-Strides sbhdOf(std::int64_t groups, std::int64_t groupSize, std::int64_t headDim) {
-  const std::int64_t token = groups * groupSize * headDim;
-  return {token, token, groupSize * headDim, headDim};
+void check(cudaError_t result, const char* call) {
+  if (result != cudaSuccess) throw std::runtime_error(std::string(call) + ": " + cudaGetErrorString(result));
 }
 
-BenchRank::BenchRank(const BenchCase& shape, int rank) {
-  Geometry geometry;
-  geometry.nRanks = shape.nRanks;
-  geometry.sequence = shape.sequence;
-  geometry.heads = shape.heads;
-  geometry.kvHeads = shape.kvHeads;
-  const bool kv = shape.kvHeads != shape.heads, scatter = shape.operation == Operation::ScatterHeads;
-  const HeadSplit heads = distribute(geometry).heads;
+Strides sbhdOf(std::int64_t heads, std::int64_t headDim) {
+  return {heads * headDim, heads * headDim, headDim, headDim};
+}
+
+/// Contiguous SBHD on both sides.
+TensorSpec tensorOf(const BenchCase& run, const Geometry& geometry, int rank) {
   TensorSpec tensor;
   tensor.type = DataType::BF16;
-  tensor.kind = kv ? TensorKind::Kv : TensorKind::Query;
-  tensor.sum = shape.sum;
-  tensor.headDim = shape.headDim;
-  const std::int64_t localKv = heads.of(TensorKind::Kv)[static_cast<std::size_t>(rank)].count;
-  const Strides sequenceSide = sbhdOf(shape.kvHeads, 1, shape.headDim), headSide = sbhdOf(localKv, 1, shape.headDim);
-  tensor.input = scatter ? sequenceSide : headSide;
-  tensor.output = scatter ? headSide : sequenceSide;
-  plan = std::make_unique<Plan>(shape.operation, geometry, std::span(&tensor, 1), rank);
-  work = std::make_unique<DeviceWork>(*plan, device::kTilePieces);
-  const auto bytesOf = [&](Side side) {
-    const auto s = shardShape(plan->geometry(), plan->distribution(), tensor, side, rank);
-    return s.tokens * s.batch * s.groups * s.headsPerGroup * tensor.rowBytes();
-  };
-  inputBytes = bytesOf(plan->sourceSide());
-  outputBytes = bytesOf(plan->destinationSide());
-  input = std::make_unique<DeviceBuffer>(static_cast<std::size_t>(inputBytes));
-  output = std::make_unique<DeviceBuffer>(static_cast<std::size_t>(outputBytes));
-  gpu = std::make_unique<GpuRank>(shape.nRanks, 0);
-  gpuWork = std::make_unique<GpuWork>(*work, shape.nRanks);
+  tensor.kind = run.kvHeads != run.heads ? TensorKind::Kv : TensorKind::Query;
+  tensor.sum = run.sum;
+  tensor.headDim = run.headDim;
+  const std::int64_t local = distribute(geometry).heads.of(TensorKind::Kv)[static_cast<std::size_t>(rank)].count;
+  tensor.input = sbhdOf(run.kvHeads, run.headDim);
+  tensor.output = sbhdOf(local, run.headDim);
+  if (run.operation == Operation::GatherHeads) std::swap(tensor.input, tensor.output);
+  return tensor;
 }
 
-/// The place that peers get of a rank: one segment, its input where it is pulled.
-device::Segment segmentOf(const BenchRank& rank) {
-  const bool pulled = rank.work->isPulled(0);
-  return {pulled ? rank.input->data() : rank.output->data(), pulled ? rank.inputBytes : rank.outputBytes};
+Plan planOf(const BenchCase& run, int rank) {
+  Geometry geometry;
+  geometry.nRanks = run.nRanks;
+  geometry.sequence = run.sequence;
+  geometry.heads = run.heads;
+  geometry.kvHeads = run.kvHeads;
+  const TensorSpec tensor = tensorOf(run, geometry, rank);
+  return Plan(run.operation, geometry, std::span(&tensor, 1), rank);
 }
 
-void join(std::vector<std::unique_ptr<BenchRank>>& ranks) {
+std::int64_t bytesOf(const Plan& plan, Side side) {
+  const Shape s = shardShape(plan.geometry(), plan.distribution(), plan.tensors()[0], side, plan.rank());
+  return s.tokens * s.batch * s.groups * s.headsPerGroup * plan.tensors()[0].rowBytes();
+}
+
+/// One rank with its stream and tensors.
+class BenchRank {
+ public:
+  BenchRank(CudaRuntime& runtime, const BenchCase& run, int rank)
+      : plan_(planOf(run, rank)),
+        end_(runtime, {.rank = rank, .nRanks = run.nRanks, .ranksOnDevice = run.nRanks, .timeoutMs = 10'000}),
+        call_(runtime, plan_, 1, device::kTilePieces),
+        input_(runtime, runtime.allocate(bytesOf(plan_, plan_.sourceSide()))),
+        output_(runtime, runtime.allocate(outputBytes())) {
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
+  }
+  ~BenchRank() { static_cast<void>(cudaStreamDestroy(stream_)); }
+
+  DeviceRank& end() { return end_; }
+  cudaStream_t stream() const { return stream_; }
+  std::int64_t outputBytes() const { return bytesOf(plan_, plan_.destinationSide()); }
+  std::int64_t receivedBytes() const { return plan_.bytesReceived(); }
+  /// What peers reach of it.
+  device::Segment segment() const {
+    if (call_.isPulled(0)) return {input_.data(), bytesOf(plan_, plan_.sourceSide())};
+    return {output_.data(), outputBytes()};
+  }
+  void enqueue() {
+    const std::byte* const input = input_.data();
+    std::byte* const output = output_.data();
+    end_.enqueue(call_, std::span(&input, 1), std::span(&output, 1), stream_);
+  }
+
+ private:
+  Plan plan_;
+  DeviceRank end_;
+  DeviceCall call_;
+  DeviceMemory input_, output_;
+  cudaStream_t stream_ = nullptr;
+};
+
+using BenchRanks = std::vector<std::unique_ptr<BenchRank>>;
+
+BenchRanks makeRanks(CudaRuntime& runtime, const BenchCase& run) {
+  BenchRanks ranks;
   std::vector<std::byte*> boards;
   std::vector<device::Segment> segments;
-  for (const auto& rank : ranks) {
-    boards.push_back(rank->gpu->board());
-    segments.push_back(segmentOf(*rank));
+  for (int rank = 0; rank < run.nRanks; ++rank) {
+    ranks.push_back(std::make_unique<BenchRank>(runtime, run, rank));
+    boards.push_back(ranks.back()->end().board());
+    segments.push_back(ranks.back()->segment());
   }
   for (const auto& rank : ranks) {
-    rank->gpu->join(boards, segments);
-    const DeviceMemory memory = rank->gpu->memory(rank->gpuWork->work(), nullptr);
-    device::Arguments& call = rank->call;
-    call.rank = rank->plan->rank();
-    call.nRanks = rank->plan->nRanks();
-    call.nTensors = 1;
-    call.segmentsPerRank = 1;
-    call.boards = memory.boards;
-    call.segments = memory.segments;
-    call.report = memory.report;
-    call.timeoutNs = 10'000'000'000;
-    call.work = memory.work;
-    call.inputs[0] = rank->input->data();
-    call.outputs[0] = rank->output->data();
-    call.letter.tensors[0] = rank->work->placeOf(*rank->plan, 0);
+    rank->end().connect(boards);
+    rank->end().segments().add(segments);
   }
+  return ranks;
 }
 
 /// Milliseconds from before the first to after the last of what is enqueued on all streams.
@@ -131,46 +145,48 @@ float median(std::vector<float> values) {
   return values[values.size() / 2];
 }
 
-void run(const BenchCase& shape) {
-  std::vector<std::unique_ptr<BenchRank>> ranks;
-  std::vector<cudaStream_t> streams;
-  std::int64_t received = 0, read = 0;
-  for (int rank = 0; rank < shape.nRanks; ++rank) {
-    ranks.push_back(std::make_unique<BenchRank>(shape, rank));
-    streams.push_back(ranks.back()->gpu->stream());
-    received += ranks.back()->outputBytes;
-    read += ranks.back()->plan->bytesReceived();
-  }
-  join(ranks);
-  const int blocks = blocksFor(shape.nRanks);
-  const DeviceBuffer from(static_cast<std::size_t>(received)), to(static_cast<std::size_t>(received));
-  std::vector<float> ours, copies;
+struct Times {
+  float exchange, copy;  // ms
+};
+
+/// In turns, so that both have the same machine.
+Times measure(BenchRanks& ranks, const std::vector<cudaStream_t>& streams, std::byte* to, const std::byte* from,
+              std::size_t bytes) {
+  std::vector<float> exchanges, copies;
   for (int round = 0; round < kRounds + kWarmup; ++round) {
-    const float exchange = timed(streams, [&](int rank) {
-      const auto error = device::launchExchange(ranks[static_cast<std::size_t>(rank)]->call, blocks,
-                                                streams[static_cast<std::size_t>(rank)]);
-      if (!error.empty()) throw std::runtime_error(error);
-    });
+    const float exchange = timed(streams, [&](int rank) { ranks[static_cast<std::size_t>(rank)]->enqueue(); });
     const float copy = timed({streams[0]}, [&](int) {
-      check(cudaMemcpyAsync(to.data(), from.data(), static_cast<std::size_t>(received), cudaMemcpyDeviceToDevice,
-                            streams[0]),
-            "cudaMemcpyAsync");
+      check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, streams[0]), "cudaMemcpyAsync");
     });
     if (round < kWarmup) continue;
-    ours.push_back(exchange);
+    exchanges.push_back(exchange);
     copies.push_back(copy);
   }
+  return {median(exchanges), median(copies)};
+}
+
+void run(CudaRuntime& runtime, const BenchCase& run) {
+  BenchRanks ranks = makeRanks(runtime, run);
+  std::vector<cudaStream_t> streams;
+  std::int64_t written = 0, read = 0;
+  for (const auto& rank : ranks) {
+    streams.push_back(rank->stream());
+    written += rank->outputBytes();
+    read += rank->receivedBytes();
+  }
+  const DeviceMemory from(runtime, runtime.allocate(written)), to(runtime, runtime.allocate(written));
+  const Times times = measure(ranks, streams, to.data(), from.data(), static_cast<std::size_t>(written));
   for (const auto& rank : ranks)
-    if (rank->gpu->report().state != 0)
-      throw std::runtime_error("trouble " + std::to_string(rank->gpu->report().state));
+    if (const auto trouble = rank->end().trouble()) throw std::runtime_error(trouble->text);
   // A copy reads and writes each byte once; sums read more than they write.
-  const double moved = static_cast<double>(read + received), copied = 2.0 * static_cast<double>(received);
-  const double rate = moved / median(ours) / 1e6, copyRate = copied / median(copies) / 1e6;
-  std::printf("%-28s %5d %10.1f %10.3f %10.3f %9.0f %9.0f %8.2f\n", shape.name, shape.nRanks,
-              static_cast<double>(received) / 1048576, median(ours), median(copies), rate, copyRate, rate / copyRate);
+  const double rate = static_cast<double>(read + written) / times.exchange / 1e6;
+  const double copyRate = 2.0 * static_cast<double>(written) / times.copy / 1e6;
+  std::printf("%-28s %5d %10.1f %10.4f %10.4f %9.0f %9.0f %8.2f\n", run.name, run.nRanks,
+              static_cast<double>(written) / 1048576, times.exchange, times.copy, rate, copyRate, rate / copyRate);
 }
 
 void runAll() {
+  CudaRuntime runtime;
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
   std::printf("# %s, %d multiprocessors; all ranks on it, one process; medians of %d\n", properties.name,
@@ -179,12 +195,12 @@ void runAll() {
               "copy GB/s", "ratio");
   for (const int nRanks : {2, 4, 8}) {
     for (const std::int64_t sequence : {8192, 32768, 131072})
-      run({"scatter bf16 H=32 D=128", Operation::ScatterHeads, nRanks, sequence, 32, 32, 128, false});
-    run({"gather bf16 H=32 D=128", Operation::GatherHeads, nRanks, 32768, 32, 32, 128, false});
-    run({"scatter, 1 head x 64 a rank", Operation::ScatterHeads, nRanks, 131072, nRanks, nRanks, 64, false});
-    run({"scatter, small", Operation::ScatterHeads, nRanks, 64, 32, 32, 128, false});
+      run(runtime, {"scatter bf16 H=32 D=128", Operation::ScatterHeads, nRanks, sequence, 32, 32, 128, false});
+    run(runtime, {"gather bf16 H=32 D=128", Operation::GatherHeads, nRanks, 32768, 32, 32, 128, false});
+    run(runtime, {"scatter, 1 head x 64 a rank", Operation::ScatterHeads, nRanks, 131072, nRanks, nRanks, 64, false});
+    run(runtime, {"scatter, small", Operation::ScatterHeads, nRanks, 64, 32, 32, 128, false});
   }
-  run({"sum, 4 replicas", Operation::GatherHeads, 8, 131072, 32, 2, 128, true});
+  run(runtime, {"sum, 4 replicas", Operation::GatherHeads, 8, 131072, 32, 2, 128, true});
 }
 
 }  // namespace

@@ -12,8 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "gpu_rank.h"
-#include "kernels/device/launch.h"
+#include "device/device_ranks.h"
 
 namespace ulysses::test {
 namespace {
@@ -22,7 +21,7 @@ constexpr int kMaxRanks = 4;
 constexpr int kExchanges = 5;
 
 struct Handles {
-  cudaIpcMemHandle_t arena, board;
+  DeviceRuntime::Handle arena, board;
 };
 
 /// What the processes share.
@@ -44,43 +43,37 @@ Meeting* makeMeeting(int nRanks) {
   return meeting;
 }
 
-std::byte* open(const cudaIpcMemHandle_t& handle) {
-  void* memory = nullptr;
-  check(cudaIpcOpenMemHandle(&memory, handle, cudaIpcMemLazyEnablePeerAccess), "cudaIpcOpenMemHandle");
-  return static_cast<std::byte*>(memory);
+/// Connects this process's rank to the others: by pointer its own, by CUDA IPC theirs.
+void join(const DeviceCase& run, int rank, RankOnDevice& mine, Meeting* meeting) {
+  DeviceRuntime& runtime = mine.device().runtime();
+  meeting->handles[rank] = {runtime.exportMemory(mine.arena()), runtime.exportMemory(mine.end().board())};
+  meeting->meet();
+  std::vector<std::byte*> boards;
+  std::vector<device::Segment> arenas;
+  for (int peer = 0; peer < run.nRanks(); ++peer) {
+    const Handles& theirs = meeting->handles[peer];
+    boards.push_back(peer == rank ? mine.end().board() : runtime.openMemory(theirs.board));
+    arenas.push_back({peer == rank ? mine.arena() : runtime.openMemory(theirs.arena), std::ssize(run.before(peer))});
+  }
+  mine.end().connect(boards);
+  mine.end().segments().add(arenas);
 }
 
 /// "" when all exchanges of this process's rank came out right.
 std::string runRank(const DeviceCase& run, int rank, Meeting* meeting) {
-  const int nRanks = run.nRanks();
-  const int blocks = std::min(blocksFor(nRanks), 32);
-  GpuRank mine(nRanks, 0u - 2u);
-  const DeviceBuffer arena = upload(run.before(rank));
-  const GpuWork work(run.work(rank), nRanks);
-  check(cudaIpcGetMemHandle(&meeting->handles[rank].arena, arena.data()), "cudaIpcGetMemHandle");
-  check(cudaIpcGetMemHandle(&meeting->handles[rank].board, mine.board()), "cudaIpcGetMemHandle");
-  meeting->meet();
-  std::vector<std::byte*> boards;
-  std::vector<device::Segment> segments(static_cast<std::size_t>(nRanks) * DeviceCase::kSegments);
-  for (int peer = 0; peer < nRanks; ++peer) {
-    boards.push_back(peer == rank ? mine.board() : open(meeting->handles[peer].board));
-    std::byte* const theirs = peer == rank ? arena.data() : open(meeting->handles[peer].arena);
-    run.describe(peer, theirs, &segments[static_cast<std::size_t>(peer) * DeviceCase::kSegments]);
-  }
-  mine.join(boards, segments);
-  const device::Arguments call = run.call(rank, mine.memory(work.work(), arena.data()));
-  std::string difference;
-  for (int i = 0; i < kExchanges && difference.empty(); ++i) {
-    meeting->meet();
-    if (const auto error = device::launchExchange(call, blocks, mine.stream()); !error.empty()) return error;
-    check(cudaStreamSynchronize(mine.stream()), "cudaStreamSynchronize");
-    difference = differenceOf(arena.data(), run.after(rank));
-    check(cudaMemcpy(arena.data(), run.before(rank).data(), run.before(rank).size(), cudaMemcpyHostToDevice),
-          "cudaMemcpy");
-    if (mine.report().state != 0) difference += " trouble " + std::to_string(mine.report().state);
+  RankOnDevice mine(run, rank, run.nRanks(), 20'000);
+  join(run, rank, mine, meeting);
+  std::string problem;
+  for (int i = 0; i < kExchanges && problem.empty(); ++i) {
+    meeting->meet();  // all arenas are as before
+    mine.enqueue();
+    mine.device().wait();
+    if (mine.bytes() != run.after(rank)) problem = "wrong bytes in exchange " + std::to_string(i);
+    if (const auto trouble = mine.end().trouble()) problem = trouble->text;
+    mine.restore();
   }
   meeting->meet();  // nobody frees what others map
-  return difference;
+  return problem;
 }
 
 int childOf(const DeviceCase& run, int rank, Meeting* meeting) {
@@ -99,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(Ranks, GpuProcesses, testing::Values(2, 4), testing::Pr
 
 TEST_P(GpuProcesses, ShareOneDevice) {
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
-    const DeviceCase run(GetParam(), seed, device::kTilePieces);
+    const DeviceCase run(GetParam(), seed, 64);
     Meeting* const meeting = makeMeeting(GetParam());
     ASSERT_NE(meeting, nullptr);
     std::vector<pid_t> children;  // before this process has anything of CUDA

@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "path/cuda/cuda_runtime.h"
+
+#include <cuda.h>
+#include <cuda_runtime_api.h>
+
+#include <cstring>
+
+#include "base/check.h"
+#include "kernels/device/launch.h"
+
+namespace ulysses {
+namespace {
+
+static_assert(sizeof(cudaIpcMemHandle_t) == sizeof(DeviceRuntime::Handle));
+
+void check(cudaError_t result, const char* call) {
+  if (result == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());  // it would be the next launch's
+  raise(result == cudaErrorMemoryAllocation ? Result::OutOfMemory : Result::SystemError, "{} failed: {} ({})", call,
+        cudaGetErrorString(result), cudaGetErrorName(result));
+}
+
+void check(const device::CudaError& error) {
+  if (!error.empty()) raise(Result::SystemError, "{}", error);
+}
+
+/// The runtime has no such call, and linking the driver would keep the library from loading where there is none.
+auto addressRange() {
+  using Function = CUresult (*)(CUdeviceptr*, size_t*, CUdeviceptr);
+  void* function = nullptr;
+  cudaDriverEntryPointQueryResult found;
+  check(cudaGetDriverEntryPointByVersion("cuMemGetAddressRange", &function, 12000, cudaEnableDefault, &found),
+        "cudaGetDriverEntryPointByVersion");
+  return reinterpret_cast<Function>(function);
+}
+
+}  // namespace
+
+CudaRuntime::CudaRuntime() {
+  int devices = 0;
+  const cudaError_t result = cudaGetDeviceCount(&devices);
+  if (result != cudaSuccess || devices == 0)
+    raise(Result::NotSupported, "no GPU can be used: {}; look at nvidia-smi and CUDA_VISIBLE_DEVICES",
+          result == cudaSuccess ? "the driver shows none" : cudaGetErrorString(result));
+  check(cudaGetDevice(&device_), "cudaGetDevice");
+  check(device::loadExchange(&residentBlocks_));
+}
+
+DeviceRuntime::Memory CudaRuntime::memoryOf(const void* pointer) {
+  cudaPointerAttributes attributes{};
+  check(cudaPointerGetAttributes(&attributes, pointer), "cudaPointerGetAttributes");
+  if (attributes.type != cudaMemoryTypeDevice || attributes.device != device_) return {};
+  static const auto range = addressRange();
+  CUdeviceptr base = 0;
+  size_t bytes = 0;
+  const CUresult result = range(&base, &bytes, reinterpret_cast<CUdeviceptr>(pointer));
+  if (result != CUDA_SUCCESS)
+    raise(Result::SystemError, "cuMemGetAddressRange failed: error {}", static_cast<int>(result));
+  return {true, reinterpret_cast<std::byte*>(base), static_cast<int64_t>(bytes)};
+}
+
+std::byte* CudaRuntime::allocate(int64_t bytes) {
+  void* memory = nullptr;
+  check(cudaMalloc(&memory, static_cast<size_t>(bytes)), "cudaMalloc");
+  check(cudaMemset(memory, 0, static_cast<size_t>(bytes)), "cudaMemset");
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  return static_cast<std::byte*>(memory);
+}
+
+std::byte* CudaRuntime::allocateShared(int64_t bytes) {
+  void* memory = nullptr;
+  check(cudaHostAlloc(&memory, static_cast<size_t>(bytes), cudaHostAllocMapped), "cudaHostAlloc");
+  std::memset(memory, 0, static_cast<size_t>(bytes));
+  return static_cast<std::byte*>(memory);
+}
+
+void CudaRuntime::free(std::byte* memory) noexcept {
+  cudaPointerAttributes attributes{};
+  static_cast<void>(cudaPointerGetAttributes(&attributes, memory));
+  static_cast<void>(attributes.type == cudaMemoryTypeHost ? cudaFreeHost(memory) : cudaFree(memory));
+}
+
+void CudaRuntime::write(std::byte* to, const void* from, int64_t bytes) {
+  check(cudaMemcpy(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice), "cudaMemcpy");
+}
+
+DeviceRuntime::Handle CudaRuntime::exportMemory(std::byte* base) {
+  cudaIpcMemHandle_t handle;
+  check(cudaIpcGetMemHandle(&handle, base), "cudaIpcGetMemHandle");
+  Handle out;
+  std::memcpy(out.data(), &handle, sizeof(handle));
+  return out;
+}
+
+std::byte* CudaRuntime::openMemory(const Handle& handle) {
+  cudaIpcMemHandle_t in;
+  std::memcpy(&in, handle.data(), sizeof(in));
+  void* memory = nullptr;
+  check(cudaIpcOpenMemHandle(&memory, in, cudaIpcMemLazyEnablePeerAccess), "cudaIpcOpenMemHandle");
+  return static_cast<std::byte*>(memory);
+}
+
+void CudaRuntime::closeMemory(std::byte* memory) noexcept { static_cast<void>(cudaIpcCloseMemHandle(memory)); }
+
+std::array<std::byte, 16> CudaRuntime::deviceId() {
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, device_), "cudaGetDeviceProperties");
+  std::array<std::byte, 16> id;
+  static_assert(sizeof(properties.uuid) == sizeof(id));
+  std::memcpy(id.data(), &properties.uuid, sizeof(id));
+  return id;
+}
+
+void CudaRuntime::launch(const device::Arguments& call, int blocks, void* stream) {
+  check(device::launchExchange(call, blocks, stream));
+}
+
+}  // namespace ulysses

@@ -1,0 +1,30 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <array>
+
+#include "path/cuda/device_work.h"
+#include "path/cuda/runtime.h"
+
+namespace ulysses {
+
+/// A plan ready to be launched again and again: its work in device memory, and what is said of its tensors whatever
+/// their pointers. The plan must outlive it; it must outlive its launches.
+class DeviceCall {
+ public:
+  DeviceCall(DeviceRuntime& runtime, const Plan& plan, uint64_t callHash, uint32_t tilePieces);
+
+  const Plan& plan() const { return plan_; }
+  bool isPulled(int tensor) const { return work_.isPulled(tensor); }
+  /// All but what is of a rank or of one launch: rank, boards, segments, report, pointers, segments and offsets of
+  /// places.
+  const device::Arguments& arguments() const { return arguments_; }
+
+ private:
+  const Plan& plan_;
+  DeviceWork work_;
+  DeviceMemory pushes_, firstPush_, pushTiles_, sums_, sources_;
+  device::Arguments arguments_;
+};
+
+}  // namespace ulysses

@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#include "path/cuda/device_rank.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/check.h"
+
+namespace ulysses {
+namespace {
+
+// Near the wrap, so that it comes in every longer run.
+constexpr uint32_t kEpochAtStart = 0u - 64u;
+
+DeviceMemory makeBoard(DeviceRuntime& runtime, int nRanks) {
+  DeviceMemory board(runtime, runtime.allocate(static_cast<int64_t>(device::Board::bytesFor(nRanks))));
+  device::Board::Local local{};
+  local.epoch = kEpochAtStart;
+  runtime.write(board.data(), &local, sizeof(local));
+  return board;
+}
+
+Result resultOf(const device::Report& report) {
+  switch (static_cast<device::Trouble>(report.state)) {
+    case device::Trouble::kTimeout:
+      return Result::Timeout;
+    case device::Trouble::kMismatch:
+      return Result::Mismatch;
+    case device::Trouble::kPoison:
+      return Result::RemoteInvalid;
+    case device::Trouble::kUnknownMemory:
+      return Result::InvalidUsage;
+    default:
+      return Result::Aborted;
+  }
+}
+
+}  // namespace
+
+DeviceRank::DeviceRank(DeviceRuntime& runtime, const Options& options)
+    : runtime_(runtime),
+      options_(options),
+      blocks_(std::max(1, runtime.residentBlocks() / options.ranksOnDevice)),
+      board_(makeBoard(runtime, options.nRanks)),
+      report_(runtime, runtime.allocateShared(sizeof(device::Report))),
+      segments_(runtime, options.rank, options.nRanks) {}
+
+void DeviceRank::connect(std::span<std::byte* const> boards) { boards_ = upload(runtime_, boards); }
+
+device::Arguments DeviceRank::prepare(device::Arguments call) const {
+  call.rank = options_.rank;
+  call.nRanks = options_.nRanks;
+  call.segmentsPerRank = Segments::kMost;
+  call.boards = boards_.as<std::byte*>();
+  call.segments = segments_.table();
+  call.report = report_.as<device::Report>();
+  call.timeoutNs = static_cast<uint64_t>(options_.timeoutMs) * 1'000'000;
+  return call;
+}
+
+void DeviceRank::enqueue(const DeviceCall& call, std::span<const std::byte* const> inputs,
+                         std::span<std::byte* const> outputs, void* stream) {
+  device::Arguments arguments = prepare(call.arguments());
+  for (int t = 0; t < arguments.nTensors; ++t) {
+    const auto i = static_cast<size_t>(t);
+    arguments.inputs[t] = inputs[i];
+    arguments.outputs[t] = outputs[i];
+    place(call, t, call.isPulled(t) ? inputs[i] : outputs[i], arguments.letter.tensors[t]);
+  }
+  runtime_.launch(arguments, blocks_, stream);
+}
+
+/// A rank alone reaches its own memory by pointer.
+void DeviceRank::place(const DeviceCall& call, int tensor, const std::byte* pointer, device::TensorPlace& place) const {
+  if (place.begin == place.end || options_.nRanks == 1) return;
+  const auto found = segments_.find(pointer + place.begin, pointer + place.end);
+  if (!found)
+    raise(
+        Result::InvalidUsage,
+        "tensors[{}].{}: its {} bytes from {} on are not in device memory that the peers have mapped; register it with "
+        "ulyssesCommRegister at every rank",
+        tensor, call.isPulled(tensor) ? "input" : "output", place.end - place.begin,
+        static_cast<const void*>(pointer + place.begin));
+  place.segment = found->index;
+  place.offset = found->offset - place.begin;
+}
+
+void DeviceRank::refuse(Result result, void* stream) {
+  device::Arguments call = prepare({});
+  call.letter.poison = static_cast<uint64_t>(result);
+  runtime_.launch(call, 1, stream);
+}
+
+std::optional<Cause> DeviceRank::trouble() const {
+  device::Report& report = *report_.as<device::Report>();
+  if (std::atomic_ref(report.state).load(std::memory_order_acquire) == 0) return std::nullopt;
+  Cause cause;
+  cause.result = static_cast<int32_t>(resultOf(report));
+  cause.rank = options_.rank;
+  cause.sequence = report.epoch - kEpochAtStart;
+  const std::string text = textOf(report);
+  text.copy(cause.text, sizeof(cause.text) - 1);
+  return cause;
+}
+
+std::string DeviceRank::textOf(const device::Report& report) const {
+  const uint32_t number = report.epoch - kEpochAtStart;
+  const int rank = options_.rank, peer = report.peer;
+  switch (static_cast<device::Trouble>(report.state)) {
+    case device::Trouble::kTimeout:
+      return report.whileClosing
+                 ? formatText("device exchange {}: rank {} did not finish within {} ms; look at what its GPU does",
+                              number, peer, options_.timeoutMs)
+                 : formatText(
+                       "device exchange {}: rank {} did not come within {} ms; look whether it made the call, and "
+                       "what its stream waits for",
+                       number, peer, options_.timeoutMs);
+    case device::Trouble::kMismatch:
+      return formatText(
+          "device exchange {}: rank {} and rank {} made different calls (hashes {:#x} and {:#x}); compare "
+          "operation, geometry, dtypes and layouts",
+          number, rank, peer, report.own, report.theirs);
+    case device::Trouble::kPoison:
+      return formatText("device exchange {}: rank {} could not make the call: {}", number, peer,
+                        ulysses::textOf(static_cast<Result>(report.theirs)));
+    case device::Trouble::kUnknownMemory:
+      return formatText(
+          "device exchange {}: tensors[{}] of rank {} is not in memory that rank {} has mapped; register it "
+          "with ulyssesCommRegister at every rank, and keep it while exchanges use it",
+          number, report.theirs, peer, rank);
+    default:
+      return formatText("device exchange {}: another rank ended the exchanges of this group", number);
+  }
+}
+
+}  // namespace ulysses

@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <optional>
+#include <span>
+
+#include "base/status.h"
+#include "path/cuda/device_call.h"
+#include "path/cuda/segments.h"
+#include "path/record.h"
+
+namespace ulysses {
+
+/// One rank's end of a group of GPUs: its board, the memory that the ranks have mapped of each other, and the exchanges
+/// it enqueues. How ranks learn of each other's boards and memory is the owner's affair. One thread at a time.
+class DeviceRank {
+ public:
+  struct Options {
+    int rank, nRanks;
+    int ranksOnDevice;  // of the group: they share the GPU's room for thread blocks
+    int64_t timeoutMs;
+  };
+  DeviceRank(DeviceRuntime& runtime, const Options& options);
+
+  std::byte* board() const { return board_.data(); }
+  /// Where the boards of all ranks are, as this process maps them.
+  void connect(std::span<std::byte* const> boards);
+  Segments& segments() { return segments_; }
+
+  /// Enqueues the call on the stream and returns: nothing is waited for, no memory is taken. Throws InvalidUsage for a
+  /// tensor that is not in registered memory, naming it. What goes wrong later is told by trouble().
+  void enqueue(const DeviceCall& call, std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs,
+               void* stream);
+  /// The same for a call that this rank cannot make: its peers' exchanges fail with `result`.
+  void refuse(Result result, void* stream);
+
+  /// What ended the exchanges of this group, as this rank's kernels saw it, or nothing.
+  std::optional<Cause> trouble() const;
+
+ private:
+  device::Arguments prepare(device::Arguments call) const;
+  void place(const DeviceCall& call, int tensor, const std::byte* pointer, device::TensorPlace& place) const;
+  std::string textOf(const device::Report& report) const;
+
+  DeviceRuntime& runtime_;
+  Options options_;
+  int blocks_;
+  DeviceMemory board_, report_, boards_;
+  Segments segments_;
+};
+
+}  // namespace ulysses

@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "kernels/device/work.h"
+
+namespace ulysses {
+
+/// What a rank needs of its GPU: CUDA, or in tests the CPU. Functions throw Error with the call and the reason. Used by
+/// one thread at a time.
+class DeviceRuntime {
+ public:
+  virtual ~DeviceRuntime() = default;
+
+  struct Memory {
+    bool onDevice = false;      // of this runtime's GPU
+    std::byte* base = nullptr;  // of the allocation that the pointer is in; device memory only
+    int64_t bytes = 0;
+  };
+  virtual Memory memoryOf(const void* pointer) = 0;
+
+  /// Device memory, zeroed, and host memory that kernels reach. Both are freed with free.
+  virtual std::byte* allocate(int64_t bytes) = 0;
+  virtual std::byte* allocateShared(int64_t bytes) = 0;
+  virtual void free(std::byte* memory) noexcept = 0;
+  /// To device memory; done on return. For set-up only.
+  virtual void write(std::byte* to, const void* from, int64_t bytes) = 0;
+
+  /// How another process maps an allocation: its base only.
+  using Handle = std::array<std::byte, 64>;
+  virtual Handle exportMemory(std::byte* base) = 0;
+  virtual std::byte* openMemory(const Handle& handle) = 0;
+  virtual void closeMemory(std::byte* memory) noexcept = 0;
+  /// Of the GPU, the same in every process whatever its ordinal there.
+  virtual std::array<std::byte, 16> deviceId() = 0;
+
+  /// How many thread blocks of the exchange may run at once.
+  virtual int residentBlocks() = 0;
+  /// Enqueues the exchange on the stream.
+  virtual void launch(const device::Arguments& call, int blocks, void* stream) = 0;
+};
+
+/// Memory of a runtime, freed with it.
+class DeviceMemory {
+ public:
+  DeviceMemory() : data_(nullptr, Free{nullptr}) {}
+  DeviceMemory(DeviceRuntime& runtime, std::byte* data) : data_(data, Free{&runtime}) {}
+  std::byte* data() const { return data_.get(); }
+  template <typename T>
+  T* as() const {
+    return reinterpret_cast<T*>(data_.get());
+  }
+
+ private:
+  struct Free {
+    DeviceRuntime* runtime;
+    void operator()(std::byte* memory) const { runtime->free(memory); }
+  };
+  std::unique_ptr<std::byte, Free> data_;
+};
+
+/// A copy of an array in device memory.
+template <typename Array>
+DeviceMemory upload(DeviceRuntime& runtime, const Array& array) {
+  const auto bytes = static_cast<int64_t>(std::size(array) * sizeof(*std::data(array)));
+  if (bytes == 0) return {};
+  DeviceMemory memory(runtime, runtime.allocate(bytes));
+  runtime.write(memory.data(), std::data(array), bytes);
+  return memory;
+}
+
+}  // namespace ulysses

@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "path/cuda/runtime.h"
+
+namespace ulysses::test {
+
+/// A rank's device in a test, with one stream. Linked in is that of CPUs (cpu_device.cc) or of a GPU (tests/gpu).
+class TestDevice {
+ public:
+  virtual ~TestDevice() = default;
+  virtual DeviceRuntime& runtime() = 0;
+  virtual void* stream() = 0;
+  /// Until all that was enqueued is done.
+  virtual void wait() = 0;
+  virtual std::vector<std::byte> read(const std::byte* from, std::size_t bytes) = 0;
+};
+std::unique_ptr<TestDevice> makeTestDevice();
+
+/// How many random cases to try.
+std::uint64_t deviceCases();
+
+}  // namespace ulysses::test
