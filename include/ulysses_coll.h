@@ -239,8 +239,14 @@ ULYSSES_API ulyssesResult_t ulyssesMemFree(void* pointer);
 ULYSSES_API ulyssesResult_t ulyssesCommRegisterFd(ulyssesComm_t comm, void* pointer, size_t bytes, int fd,
                                                   int64_t offset, void** handle);
 
-// Register plain memory. Memory inside a registered segment succeeds and is a no-op; private memory cannot be mapped by
-// another process and is NotSupported, with both remedies in the text. (Exchanges of private memory work, staged.)
+// Register plain memory. Host memory: inside a registered segment it succeeds and is a no-op; private memory cannot be
+// mapped by another process and is NotSupported, with both remedies in the text. (Exchanges of private memory work,
+// staged.)
+// GPU memory (cudaMalloc) of the current device: `bytes` at `pointer`, any range of an allocation, whose peers may then
+// write and read it. Collective: every rank registers a range, of its own size, from a thread per rank; the device must
+// be current at every later call. Needs ranks of one host. Errors, the same at every rank: InvalidArgument (names the
+// rank and why it could not), NotSupported (built without CUDA, several hosts), OutOfMemory (64 ranges).
+// Deregistering GPU memory is collective too, in one order at every rank; no exchange may be using it.
 ULYSSES_API ulyssesResult_t ulyssesCommRegister(ulyssesComm_t comm, void* pointer, size_t bytes, void** handle);
 ULYSSES_API ulyssesResult_t ulyssesCommDeregister(ulyssesComm_t comm, void* handle);
 
@@ -430,8 +436,12 @@ ULYSSES_API ulyssesResult_t ulyssesPredict(ulyssesOp_t op, const ulyssesGeometry
 
 // Exchange 1..ULYSSES_MAX_TENSORS tensors at once: one synchronisation for all. KV tensors with kvHeads < nRanks are
 // replicated on send: no replicated copy exists in memory. Blocking: complete on return. `stream` must be NULL for host
-// tensors. All ranks call the same collectives in the same order; a difference is detected before anything moves and is
-// ulyssesMismatch at every rank.
+// tensors. Device tensors, all of a call on one GPU: the call only enqueues on `stream`, a cudaStream_t (NULL is CUDA's
+// default stream), and may be captured into a graph, which then lives no longer than the communicator and its plan
+// (plan_cache_size). Outputs, and inputs that are summed, lie in memory registered with ulyssesCommRegister. Calls of
+// one communicator run in one order on one stream at a time. What goes wrong after the call, mismatches included, is
+// told by ulyssesCommGetAsyncError; the communicator's device exchanges are over then. All ranks call the same
+// collectives in the same order; a difference is detected before anything moves and is ulyssesMismatch at every rank.
 // Errors and the state after: InvalidArgument (usable; peers get RemoteInvalid), InvalidUsage (usable), Mismatch
 // (usable), RemoteInvalid (usable), Timeout, RemoteLost (revoked: destroy it), Corrupted (revoked), Aborted. Outputs
 // are undefined after an error; nothing outside them is ever written. Source: DeepSpeed-Ulysses, arXiv 2309.14509

@@ -10,9 +10,10 @@ using namespace ulysses::api;
 namespace {
 
 Result queue(Operation operation, const ulyssesGeometry_t* geometry, const ulyssesTensor_t* tensors, int nTensors,
-             uint64_t comm) {
+             uint64_t comm, void* stream) {
   requireComm(comm);
   QueuedCall call{};
+  call.stream = stream;
   call.operation = operation;
   call.comm = comm;
   call.geometryPointer = geometry;
@@ -24,23 +25,14 @@ Result queue(Operation operation, const ulyssesGeometry_t* geometry, const ulyss
   return Result::Success;
 }
 
-/// A stream with host tensors is a mistake of this rank alone: its peers learn of it like of any invalid call.
-Result startOn(Communicator& comm, Operation operation, const ulyssesGeometry_t* geometry,
-               const ulyssesTensor_t* tensors, int nTensors, void* stream, uint64_t* sequence) {
-  if (stream != nullptr)
-    return comm.poison(operation, Result::InvalidArgument,
-                       "stream: host tensors take no stream, pass NULL (device tensors are not built yet)");
-  return startCall(comm, operation, geometry, tensors, nTensors, sequence);
-}
-
 ulyssesResult_t runBlocking(Operation operation, const ulyssesGeometry_t* geometry, const ulyssesTensor_t* tensors,
                             int nTensors, ulyssesComm_t handle, void* stream) {
   return guard([&] {
-    if (inGroup() && stream == nullptr) return queue(operation, geometry, tensors, nTensors, idOf(handle));
+    if (inGroup()) return queue(operation, geometry, tensors, nTensors, idOf(handle), stream);
     return withComm(idOf(handle), [&](Communicator& comm) {
       uint64_t sequence = 0;
-      const Result started = startOn(comm, operation, geometry, tensors, nTensors, stream, &sequence);
-      return started == Result::Success ? comm.exchange().wait(sequence) : started;
+      const Result started = startCall(comm, operation, geometry, tensors, nTensors, stream, &sequence);
+      return started == Result::Success && sequence != 0 ? comm.exchange().wait(sequence) : started;
     });
   });
 }
@@ -52,8 +44,8 @@ ulyssesResult_t runStart(Operation operation, const ulyssesGeometry_t* geometry,
     *request = {};
     return withComm(idOf(handle), [&](Communicator& comm) {
       uint64_t sequence = 0;
-      const Result started = startOn(comm, operation, geometry, tensors, nTensors, stream, &sequence);
-      if (started == Result::Success) *request = {idOf(handle), sequence};
+      const Result started = startCall(comm, operation, geometry, tensors, nTensors, stream, &sequence);
+      if (started == Result::Success && sequence != 0) *request = {idOf(handle), sequence};
       return started;
     });
   });

@@ -74,12 +74,13 @@ class Batch {
 
   void start(Line& line, const QueuedCall& call) {
     uint64_t sequence = 0;
-    const Result result = startCall(*line.comm, call.operation, call.geometryPointer ? &call.geometry : nullptr,
-                                    call.tensorsPointer ? call.tensors : nullptr, call.nTensors, &sequence);
-    if (result == Result::Success)
-      line.running.push_back(sequence);
-    else
+    const Result result =
+        startCall(*line.comm, call.operation, call.geometryPointer ? &call.geometry : nullptr,
+                  call.tensorsPointer ? call.tensors : nullptr, call.nTensors, call.stream, &sequence);
+    if (result != Result::Success)
       note(*line.comm, result);
+    else if (sequence != 0)
+      line.running.push_back(sequence);
   }
 
   bool anyRunning() const {
@@ -140,16 +141,16 @@ CallBytes bytesOf(const ulyssesGeometry_t* geometry, const ulyssesTensor_t* tens
 }  // namespace
 
 Result startCall(Communicator& comm, Operation operation, const ulyssesGeometry_t* geometry,
-                 const ulyssesTensor_t* tensors, int nTensors, uint64_t* sequence) {
+                 const ulyssesTensor_t* tensors, int nTensors, void* stream, uint64_t* sequence) {
   const CallBytes bytes = bytesOf(geometry, tensors, nTensors);
-  if (comm.repeats(operation, bytes)) return comm.startAgain(sequence);
+  if (stream == nullptr && comm.repeats(operation, bytes)) return comm.startAgain(sequence);
   Call call;
   try {
     translateCall(operation, geometry, tensors, nTensors, comm.nRanks(), call);
   } catch (const Error& error) {
     return comm.poison(operation, error.result(), error.what());
   }
-  return comm.start(call, bytes, sequence);
+  return comm.start(call, bytes, stream, sequence);
 }
 
 }  // namespace ulysses::api

@@ -15,6 +15,7 @@ struct QueuedCall {
   ulyssesTensor_t tensors[ULYSSES_MAX_TENSORS];
   const ulyssesTensor_t* tensorsPointer;
   int nTensors;
+  void* stream;
 };
 
 /// Whether the calling thread is between ulyssesGroupStart and ulyssesGroupEnd.
@@ -24,8 +25,9 @@ void groupStart();
 /// Runs what was queued when the outermost group ends; the first error.
 Result groupEnd();
 
-/// Starts a call on a communicator inside a Use: translates, and poisons when that fails.
+/// Starts a call on a communicator inside a Use: translates, and poisons when that fails. *sequence stays 0 when there
+/// is nothing to wait for: device tensors.
 Result startCall(Communicator& comm, Operation operation, const ulyssesGeometry_t* geometry,
-                 const ulyssesTensor_t* tensors, int nTensors, uint64_t* sequence);
+                 const ulyssesTensor_t* tensors, int nTensors, void* stream, uint64_t* sequence);
 
 }  // namespace ulysses::api

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 #include "api/handle.h"
+#include "path/cuda/runtime.h"
 #include "path/shm/segment.h"
 
 using namespace ulysses;
@@ -16,6 +17,11 @@ Result registerPlain(uint64_t comm, void* pointer, size_t bytes, void** handle) 
   require(handle != nullptr, "handle is NULL");
   require(pointer != nullptr, "pointer is NULL");
   require(bytes > 0, "size=0: want at least 1");
+  if (isDeviceMemory(pointer))
+    return withComm(comm, [&](Communicator& used) {
+      *handle = const_cast<void*>(used.registerDevice(static_cast<std::byte*>(pointer), static_cast<int64_t>(bytes)));
+      return Result::Success;
+    });
   if (!SegmentRegistry::instance().find(pointer, bytes))
     raise(Result::NotSupported,
           "pointer {} size {}: private memory cannot be mapped by other processes; allocate it with ulyssesMemAlloc, "
@@ -70,6 +76,12 @@ ulyssesResult_t ulyssesCommDeregister(ulyssesComm_t comm, void* handle) {
   return guard([&] {
     requireComm(idOf(comm));
     if (handle == &alreadyRegistered) return Result::Success;
+    bool ofDevice = false;
+    const Result result = withComm(idOf(comm), [&](Communicator& used) {
+      ofDevice = used.deregisterDevice(handle);
+      return Result::Success;
+    });
+    if (ofDevice || result != Result::Success) return result;
     require(handle != nullptr && SegmentRegistry::instance().release(handle, false),
             "handle {} is not from ulyssesCommRegisterFd, or was deregistered before", handle);
     return Result::Success;

@@ -17,6 +17,34 @@
 #include "topo/host.h"
 
 namespace ulysses {
+namespace {
+
+/// Registrations are exchanges too; they must not be taken for one of the caller's.
+constexpr uint64_t kRegistrationTag = 0x756c797265676973;
+
+template <typename IsOnDevice>
+bool anyOnDevice(const Call& call, IsOnDevice&& isOnDevice) {
+  for (int t = 0; t < call.nTensors; ++t)
+    for (const std::byte* pointer : {call.memory.input[t], static_cast<const std::byte*>(call.memory.output[t])})
+      if (pointer != nullptr && isOnDevice(pointer)) return true;
+  return false;
+}
+
+void requireHostMemory(const Call& call, const void* stream) {
+  if (anyOnDevice(call, [](const void* pointer) { return isDeviceMemory(pointer); }))
+    raise(Result::InvalidUsage,
+          "the tensors are GPU memory, of which this communicator knows none: register that of the outputs with "
+          "ulyssesCommRegister at every rank first");
+  require(stream == nullptr, "stream: host tensors take no stream, pass NULL");
+}
+
+void requireOnDevice(DeviceGroup& device, const Extent& extent, const std::byte* pointer, int tensor, const char* end) {
+  require(extent.begin == extent.end || device.runtime().memoryOf(pointer).onDevice,
+          "tensors[{}].{}={}: not memory of this rank's GPU, as other tensors of the call are; all of them must be",
+          tensor, end, static_cast<const void*>(pointer));
+}
+
+}  // namespace
 
 Communicator::Communicator(Identity identity, Routes routes, Settings settings, Origin origin)
     : rank_(identity.rank),
@@ -40,6 +68,7 @@ Communicator::Communicator(Identity identity, Routes routes, Settings settings, 
 Communicator::~Communicator() {
   stopProgress_.store(true);
   if (progressThread_.joinable()) progressThread_.join();
+  if (device_) device_->finish();  // kernels read the plans
 }
 
 void Communicator::logState() const {
@@ -106,10 +135,19 @@ void Communicator::remember(PreparedCall& prepared, const TensorMemory& memory, 
   last_.prepared = &prepared;
 }
 
-Result Communicator::start(const Call& call, const CallBytes& bytes, uint64_t* sequence) {
+Result Communicator::start(const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence) {
   last_.prepared = nullptr;
+  if (device_ &&
+      anyOnDevice(call, [this](const void* pointer) { return device_->runtime().memoryOf(pointer).onDevice; }))
+    return enqueue(call, stream);
+  return startOnHost(call, bytes, stream, sequence);
+}
+
+Result Communicator::startOnHost(const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence) {
   try {
     PreparedCall& prepared = plans_.get(call);
+    if (!prepared.sawMemory || stream != nullptr) requireHostMemory(call, stream);
+    prepared.sawMemory = true;
     requireMemory(prepared, call.memory);
     remember(prepared, call.memory, bytes);
     return exchange_->start(prepared, call.memory, deadline(), sequence);
@@ -120,6 +158,75 @@ Result Communicator::start(const Call& call, const CallBytes& bytes, uint64_t* s
   } catch (const std::exception& error) {
     return poison(call.operation, Result::InternalError, error.what());
   }
+}
+
+Result Communicator::enqueue(const Call& call, void* stream) {
+  std::pair<Result, std::string> failure;
+  try {
+    enqueueChecked(call, stream);
+    return Result::Success;
+  } catch (const Error& error) {
+    failure = {error.result(), error.what()};
+  } catch (const std::bad_alloc&) {
+    failure = {Result::OutOfMemory, "out of memory while the call was planned"};
+  }
+  exchange_->noteError(failure.second);
+  if (!device_->trouble()) device_->refuse(failure.first, stream);
+  return failure.first;
+}
+
+void Communicator::enqueueChecked(const Call& call, void* stream) {
+  if (const auto trouble = device_->trouble()) throw Error(static_cast<Result>(trouble->result), trouble->text);
+  PreparedCall& prepared = plans_.get(call);
+  requireMemory(prepared, call.memory);
+  for (int t = 0; t < call.nTensors; ++t) {
+    requireOnDevice(*device_, prepared.inputExtent(t), call.memory.input[t], t, "input");
+    requireOnDevice(*device_, prepared.outputExtent(t), call.memory.output[t], t, "output");
+  }
+  const auto n = static_cast<size_t>(call.nTensors);
+  device_->enqueue(prepared, std::span(call.memory.input).first(n), std::span(call.memory.output).first(n), stream);
+}
+
+/// By an exchange of our own: a KV head that all share, a token of each rank. So it has a deadline, and a rank that
+/// makes another call meanwhile is told apart.
+std::vector<std::byte> Communicator::allGather(std::span<const std::byte> mine) {
+  std::vector<std::byte> all(mine.size() * static_cast<size_t>(nRanks_));
+  Call call;
+  call.geometry.nRanks = nRanks_;
+  call.geometry.sequence = nRanks_;
+  call.geometry.heads = nRanks_;
+  call.geometry.kvHeads = 1;
+  call.geometry.tag = kRegistrationTag;
+  call.nTensors = 1;
+  call.tensors[0].kind = TensorKind::Kv;
+  call.tensors[0].type = DataType::U8;
+  call.tensors[0].headDim = std::ssize(mine);
+  call.memory.input[0] = mine.data();
+  call.memory.output[0] = all.data();
+  uint64_t sequence = 0;
+  Result result = startOnHost(call, {}, nullptr, &sequence);
+  if (result == Result::Success) result = exchange_->wait(sequence);
+  if (result != Result::Success) throw Error(result, exchange_->lastError());
+  return all;
+}
+
+const void* Communicator::registerDevice(std::byte* pointer, int64_t bytes) {
+  try {
+    if (routes_.ranksHere != nRanks_)
+      raise(Result::NotSupported,
+            "device memory is exchanged between ranks of one host; {} of {} ranks are on this one", routes_.ranksHere,
+            nRanks_);
+    if (!device_) {
+      device_ = std::make_unique<DeviceGroup>(makeDeviceRuntime(), rank_, nRanks_, settings_.timeoutMs,
+                                              [this](std::span<const std::byte> mine) { return allGather(mine); });
+      sharedDevice_.store(device_.get(), std::memory_order_release);
+    }
+    device_->runtime().memoryOf(pointer);
+  } catch (const Error& error) {
+    static_cast<void>(poison(Operation::ScatterHeads, error.result(), error.what()));  // the peers are gathering
+    throw;
+  }
+  return device_->add(pointer, bytes);
 }
 
 Result Communicator::poison(Operation operation, Result result, const std::string& text,
@@ -143,15 +250,23 @@ void Communicator::abort() {
   copyText(cause.text,
            formatText("rank {} (pid {}) aborted communicator {}", rank_, getpid(), exchange_->identity().name));
   for (const auto& path : routes_.paths) path->revoke(cause);
+  if (DeviceGroup* const device = sharedDevice_.load(std::memory_order_acquire)) device->revoke();
+}
+
+std::optional<Cause> Communicator::deviceTrouble() const {
+  const DeviceGroup* const device = sharedDevice_.load(std::memory_order_acquire);
+  return device != nullptr ? device->trouble() : std::nullopt;
 }
 
 Result Communicator::asyncError() const {
   if (const Path* path = revokedPath()) return static_cast<Result>(path->cause().result);
+  if (const auto trouble = deviceTrouble()) return static_cast<Result>(trouble->result);
   return outstanding_.load(std::memory_order_relaxed) ? Result::InProgress : Result::Success;
 }
 
 std::string Communicator::lastError() const {
   if (const Path* path = revokedPath()) return textOf(path->cause(), rank_);
+  if (const auto trouble = deviceTrouble()) return trouble->text;
   const std::lock_guard lock(errorMutex_);
   return lastError_;
 }

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "comm/bootstrap/rendezvous.h"
+#include "comm/device_group.h"
 #include "comm/plan_cache.h"
 #include "comm/reach.h"
 #include "comm/regroup.h"
@@ -49,8 +50,9 @@ class Communicator {
   };
 
   // --- inside a Use
-  /// `bytes` are remembered for `repeats`.
-  Result start(const Call& call, const CallBytes& bytes, uint64_t* sequence);
+  /// `bytes` are remembered for `repeats`. A call of device tensors is enqueued on the stream, and *sequence stays 0:
+  /// there is nothing to wait for.
+  Result start(const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence);
   /// Whether a call is the last started one again: the same operation, bytes and memory. Layers call in turns, but
   /// small exchanges in a loop are where every 100 ns count.
   bool repeats(Operation operation, const CallBytes& bytes) const;
@@ -63,6 +65,11 @@ class Communicator {
   std::string dump() const;
   const Settings& settings() const { return settings_; }
   Exchange& exchange() { return *exchange_; }
+
+  /// Collective: peers map device memory of this rank. A handle for deregisterDevice. Throws Error.
+  const void* registerDevice(std::byte* pointer, int64_t bytes);
+  /// Collective; false when the handle is not one of registerDevice.
+  bool deregisterDevice(const void* handle) { return device_ && device_->remove(handle); }
 
   /// "rank 2 was lost: ...", or nothing while all peers live.
   std::optional<std::string> lostPeer();
@@ -82,10 +89,15 @@ class Communicator {
   };
   Communicator(Identity identity, Routes routes, Settings settings, Origin origin);
   const Path* revokedPath() const;
+  std::optional<Cause> deviceTrouble() const;
   Deadline deadline() const;
   void logState() const;
   void runProgress();
   void remember(PreparedCall& prepared, const TensorMemory& memory, const CallBytes& bytes);
+  Result startOnHost(const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence);
+  Result enqueue(const Call& call, void* stream);
+  void enqueueChecked(const Call& call, void* stream);
+  std::vector<std::byte> allGather(std::span<const std::byte> mine);
 
   struct LastCall {
     PreparedCall* prepared = nullptr;  // the cache's most recently used one, so it is still there
@@ -98,6 +110,8 @@ class Communicator {
   Routes routes_;
   Origin origin_;
   std::unique_ptr<Exchange> exchange_;
+  std::unique_ptr<DeviceGroup> device_;              // before the plans, which hold memory of its GPU
+  std::atomic<DeviceGroup*> sharedDevice_{nullptr};  // the same, for functions that any thread may call
   PlanCache plans_;
   LastCall last_;
   uint64_t regroups_ = 0;

@@ -78,6 +78,8 @@ class Exchange {
   /// Success until the communicator was revoked.
   Result revokedBy();
   const std::string& lastError() const { return lastError_; }
+  /// Of a failure that no operation of this exchange had.
+  void noteError(const std::string& text) { lastError_ = text; }
   const Identity& identity() const { return identity_; }
   void revoke(Result result, const std::string& text);
 

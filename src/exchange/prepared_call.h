@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <array>
+#include <memory>
 #include <vector>
 
 #include "exchange/flight_recorder.h"
+#include "path/cuda/device_call.h"
 #include "path/record.h"
 #include "plan/streams.h"
 
@@ -54,6 +56,9 @@ class PreparedCall {
   }
 
   int pins = 0;  // operations that use it; the cache drops only unpinned ones
+
+  std::unique_ptr<DeviceCall> device;  // once it was used with device tensors
+  bool sawMemory = false;              // whether it was looked at what kind of memory its tensors are in
 
  private:
   void fillRecord();

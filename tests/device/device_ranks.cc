@@ -12,12 +12,11 @@ namespace {
 constexpr std::uint64_t kHash = 42;
 }
 
-RankOnDevice::RankOnDevice(const DeviceCase& run, int rank, int ranksOnDevice, std::int64_t timeoutMs)
+RankOnDevice::RankOnDevice(const DeviceCase& run, int rank, std::int64_t timeoutMs)
     : run_(run),
       rank_(rank),
       device_(makeTestDevice()),
-      end_(device_->runtime(),
-           {.rank = rank, .nRanks = run.nRanks(), .ranksOnDevice = ranksOnDevice, .timeoutMs = timeoutMs}),
+      end_(device_->runtime(), {.rank = rank, .nRanks = run.nRanks(), .timeoutMs = timeoutMs}),
       call_(device_->runtime(), run.plan(rank), kHash, run.work(rank).work().tilePieces),
       arena_(upload(device_->runtime(), run.before(rank))) {
   for (std::size_t t = 0; t < run.plan(rank).tensors().size(); ++t) {
@@ -34,10 +33,10 @@ void RankOnDevice::restore() {
 DeviceRanks::DeviceRanks(const DeviceCase& run, std::int64_t timeoutMs) : run_(run) {
   std::vector<std::byte*> boards;
   for (int rank = 0; rank < run.nRanks(); ++rank) {
-    ranks_.push_back(std::make_unique<RankOnDevice>(run, rank, run.nRanks(), timeoutMs));
+    ranks_.push_back(std::make_unique<RankOnDevice>(run, rank, timeoutMs));
     boards.push_back(ranks_.back()->end().board());
   }
-  for (const auto& rank : ranks_) rank->end().connect(boards);
+  for (const auto& rank : ranks_) rank->end().connect(boards, run.nRanks());
 }
 
 void DeviceRanks::registerArenas() {

@@ -15,7 +15,7 @@ namespace ulysses::test {
 /// One rank: its device, its tensors in one arena.
 class RankOnDevice {
  public:
-  RankOnDevice(const DeviceCase& run, int rank, int ranksOnDevice, std::int64_t timeoutMs);
+  RankOnDevice(const DeviceCase& run, int rank, std::int64_t timeoutMs);
   ~RankOnDevice() { device_->wait(); }
 
   DeviceRank& end() { return end_; }

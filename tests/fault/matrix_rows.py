@@ -21,7 +21,7 @@ class Row:
 
 
 AWAITED = ("../hosts/fault_hosts",)  # not made where a sanitizer is on
-_GPU = "needs a GPU; device tensors are not built yet"
+_GPU = "needs a GPU"
 _NET = "fault_net_bootstrap:Net"
 _SPACES = "fault_namespaces:"
 _LOCAL = "fault_local_input:"

@@ -70,7 +70,7 @@ class BenchRank {
  public:
   BenchRank(CudaRuntime& runtime, const BenchCase& run, int rank)
       : plan_(planOf(run, rank)),
-        end_(runtime, {.rank = rank, .nRanks = run.nRanks, .ranksOnDevice = run.nRanks, .timeoutMs = 10'000}),
+        end_(runtime, {.rank = rank, .nRanks = run.nRanks, .timeoutMs = 10'000}),
         call_(runtime, plan_, 1, device::kTilePieces),
         input_(runtime, runtime.allocate(bytesOf(plan_, plan_.sourceSide()))),
         output_(runtime, runtime.allocate(outputBytes())) {
@@ -113,7 +113,7 @@ BenchRanks makeRanks(CudaRuntime& runtime, const BenchCase& run) {
     segments.push_back(ranks.back()->segment());
   }
   for (const auto& rank : ranks) {
-    rank->end().connect(boards);
+    rank->end().connect(boards, run.nRanks);
     rank->end().segments().add(segments);
   }
   return ranks;

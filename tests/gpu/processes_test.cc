@@ -55,13 +55,13 @@ void join(const DeviceCase& run, int rank, RankOnDevice& mine, Meeting* meeting)
     boards.push_back(peer == rank ? mine.end().board() : runtime.openMemory(theirs.board));
     arenas.push_back({peer == rank ? mine.arena() : runtime.openMemory(theirs.arena), std::ssize(run.before(peer))});
   }
-  mine.end().connect(boards);
+  mine.end().connect(boards, run.nRanks());
   mine.end().segments().add(arenas);
 }
 
 /// "" when all exchanges of this process's rank came out right.
 std::string runRank(const DeviceCase& run, int rank, Meeting* meeting) {
-  RankOnDevice mine(run, rank, run.nRanks(), 20'000);
+  RankOnDevice mine(run, rank, 20'000);
   join(run, rank, mine, meeting);
   std::string problem;
   for (int i = 0; i < kExchanges && problem.empty(); ++i) {

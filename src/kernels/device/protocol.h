@@ -33,7 +33,8 @@ class Protocol {
   ULYSSES_HOST_DEVICE bool meet() {
     if (machine_.block() == 0) postLetters();
     // A rank that comes after the others gave up finds all their letters, and must not write to them any more.
-    bool failed = isRevoked() && !fail(Trouble::kRevoked, call_.rank, false, 0);
+    bool failed = !await(board_.from(call_.rank).ready, call_.rank, false);
+    failed = failed || (isRevoked() && !fail(Trouble::kRevoked, call_.rank, false, 0));
     for (int peer = first(); peer < call_.nRanks; peer += step())
       failed = failed || !await(board_.from(peer).ready, peer, false) || !agrees(peer);
     return !machine_.any(failed);
@@ -69,7 +70,11 @@ class Protocol {
     }
     machine_.any(false);
     for (int peer = first(); peer < call_.nRanks; peer += step())
-      machine_.store(&boardOf(peer).from(call_.rank).ready, epoch_);
+      if (peer != call_.rank) machine_.store(&boardOf(peer).from(call_.rank).ready, epoch_);
+    // The own one last: whoever waited for it knows that the peers have theirs, and may give up without surprising
+    // them.
+    machine_.any(false);
+    if (machine_.thread() == 0) machine_.store(&board_.from(call_.rank).ready, epoch_);
   }
 
   /// Whether the word became the epoch, before the deadline and before anybody gave up.
@@ -101,9 +106,23 @@ class Protocol {
     return segment.base != nullptr && place.offset + place.begin >= 0 && place.offset + place.end <= segment.bytes;
   }
 
-  /// Always false. The first trouble of a rank is the one its host sees; the others are told that there is one.
+  /// Always false. Another rank gave up: where a letter says why, that is this rank's trouble too.
   ULYSSES_HOST_DEVICE bool fail(Trouble trouble, int peer, bool closing, uint64_t theirs) {
-    if (machine_.add(&board_.local().claimed, 1) != 0) return false;
+    for (int rank = 0; trouble == Trouble::kRevoked && !closing && rank < call_.nRanks; ++rank) {
+      if (machine_.load(&board_.from(rank).ready) != epoch_) continue;
+      const Letter& letter = board_.from(rank).letter;
+      const bool poisoned = letter.poison != 0;
+      if (!poisoned && letter.callHash == call_.letter.callHash) continue;
+      trouble = poisoned ? Trouble::kPoison : Trouble::kMismatch;
+      theirs = poisoned ? letter.poison : letter.callHash;
+      peer = rank;
+    }
+    // The first trouble of a rank is the one its host sees.
+    if (machine_.add(&board_.local().claimed, 1) == 0) report(trouble, peer, closing, theirs);
+    return false;
+  }
+
+  ULYSSES_HOST_DEVICE void report(Trouble trouble, int peer, bool closing, uint64_t theirs) {
     Report& report = *call_.report;
     report.peer = peer;
     report.epoch = epoch_;
@@ -112,7 +131,6 @@ class Protocol {
     report.theirs = theirs;
     machine_.store(&report.state, static_cast<uint32_t>(trouble));
     for (int rank = 0; rank < call_.nRanks; ++rank) machine_.store(&boardOf(rank).local().revoked.value, 1);
-    return false;
   }
 
   /// Once per exchange true for all threads of one block, when all blocks have come here.

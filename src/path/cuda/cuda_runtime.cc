@@ -4,6 +4,7 @@
 
 #include <cuda.h>
 #include <cuda_runtime_api.h>
+#include <dlfcn.h>
 
 #include <cstring>
 
@@ -42,11 +43,16 @@ CudaRuntime::CudaRuntime() {
   int devices = 0;
   const cudaError_t result = cudaGetDeviceCount(&devices);
   if (result != cudaSuccess || devices == 0)
-    raise(Result::NotSupported, "no GPU can be used: {}; look at nvidia-smi and CUDA_VISIBLE_DEVICES",
-          result == cudaSuccess ? "the driver shows none" : cudaGetErrorString(result));
+    ulysses::raise(Result::NotSupported, "no GPU can be used: {}; look at nvidia-smi and CUDA_VISIBLE_DEVICES",
+                   result == cudaSuccess ? "the driver shows none" : cudaGetErrorString(result));
   check(cudaGetDevice(&device_), "cudaGetDevice");
   check(device::loadExchange(&residentBlocks_));
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  aside_.reset(stream);
 }
+
+void CudaRuntime::DestroyStream::operator()(CUstream_st* stream) const { static_cast<void>(cudaStreamDestroy(stream)); }
 
 DeviceRuntime::Memory CudaRuntime::memoryOf(const void* pointer) {
   cudaPointerAttributes attributes{};
@@ -57,7 +63,7 @@ DeviceRuntime::Memory CudaRuntime::memoryOf(const void* pointer) {
   size_t bytes = 0;
   const CUresult result = range(&base, &bytes, reinterpret_cast<CUdeviceptr>(pointer));
   if (result != CUDA_SUCCESS)
-    raise(Result::SystemError, "cuMemGetAddressRange failed: error {}", static_cast<int>(result));
+    ulysses::raise(Result::SystemError, "cuMemGetAddressRange failed: error {}", static_cast<int>(result));
   return {true, reinterpret_cast<std::byte*>(base), static_cast<int64_t>(bytes)};
 }
 
@@ -104,6 +110,20 @@ std::byte* CudaRuntime::openMemory(const Handle& handle) {
 
 void CudaRuntime::closeMemory(std::byte* memory) noexcept { static_cast<void>(cudaIpcCloseMemHandle(memory)); }
 
+void CudaRuntime::reach(std::byte* memory) {
+  cudaPointerAttributes attributes{};
+  check(cudaPointerGetAttributes(&attributes, memory), "cudaPointerGetAttributes");
+  if (attributes.device == device_) return;
+  int can = 0;
+  check(cudaDeviceCanAccessPeer(&can, device_, attributes.device), "cudaDeviceCanAccessPeer");
+  if (can == 0)
+    ulysses::raise(Result::NotSupported, "GPU {} cannot reach the memory of GPU {} (see nvidia-smi topo -p2p w)",
+                   device_, attributes.device);
+  const cudaError_t result = cudaDeviceEnablePeerAccess(attributes.device, 0);
+  if (result != cudaErrorPeerAccessAlreadyEnabled) return check(result, "cudaDeviceEnablePeerAccess");
+  static_cast<void>(cudaGetLastError());
+}
+
 std::array<std::byte, 16> CudaRuntime::deviceId() {
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, device_), "cudaGetDeviceProperties");
@@ -111,6 +131,25 @@ std::array<std::byte, 16> CudaRuntime::deviceId() {
   static_assert(sizeof(properties.uuid) == sizeof(id));
   std::memcpy(id.data(), &properties.uuid, sizeof(id));
   return id;
+}
+
+void CudaRuntime::finish() noexcept { static_cast<void>(cudaDeviceSynchronize()); }
+
+void CudaRuntime::raise(uint32_t* word) noexcept {
+  static_cast<void>(cudaMemsetAsync(word, 1, sizeof(*word), aside_.get()));
+}
+
+std::unique_ptr<DeviceRuntime> makeDeviceRuntime() { return std::make_unique<CudaRuntime>(); }
+
+bool isDeviceMemory(const void* pointer) noexcept {
+  // A process that did not load the driver has no such memory, and must stay free to fork and then use CUDA.
+  void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+  if (driver == nullptr) return false;
+  dlclose(driver);
+  cudaPointerAttributes attributes{};
+  if (cudaPointerGetAttributes(&attributes, pointer) == cudaSuccess) return attributes.type == cudaMemoryTypeDevice;
+  static_cast<void>(cudaGetLastError());
+  return false;
 }
 
 void CudaRuntime::launch(const device::Arguments& call, int blocks, void* stream) {

@@ -3,6 +3,8 @@
 #pragma once
 #include "path/cuda/runtime.h"
 
+struct CUstream_st;  // CUDA's
+
 namespace ulysses {
 
 /// CUDA on one GPU: that which is current to the thread that makes it, and must be to every thread that uses it.
@@ -19,12 +21,19 @@ class CudaRuntime : public DeviceRuntime {
   Handle exportMemory(std::byte* base) override;
   std::byte* openMemory(const Handle& handle) override;
   void closeMemory(std::byte* memory) noexcept override;
+  void reach(std::byte* memory) override;
   std::array<std::byte, 16> deviceId() override;
   int residentBlocks() override { return residentBlocks_; }
   void launch(const device::Arguments& call, int blocks, void* stream) override;
+  void finish() noexcept override;
+  void raise(uint32_t* word) noexcept override;
 
  private:
+  struct DestroyStream {
+    void operator()(CUstream_st* stream) const;
+  };
   int device_ = 0, residentBlocks_ = 0;
+  std::unique_ptr<CUstream_st, DestroyStream> aside_;  // for what must not wait for exchanges
 };
 
 }  // namespace ulysses

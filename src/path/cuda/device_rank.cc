@@ -41,12 +41,20 @@ Result resultOf(const device::Report& report) {
 DeviceRank::DeviceRank(DeviceRuntime& runtime, const Options& options)
     : runtime_(runtime),
       options_(options),
-      blocks_(std::max(1, runtime.residentBlocks() / options.ranksOnDevice)),
       board_(makeBoard(runtime, options.nRanks)),
       report_(runtime, runtime.allocateShared(sizeof(device::Report))),
       segments_(runtime, options.rank, options.nRanks) {}
 
-void DeviceRank::connect(std::span<std::byte* const> boards) { boards_ = upload(runtime_, boards); }
+void DeviceRank::connect(std::span<std::byte* const> boards, int ranksOnDevice) {
+  blocks_ = std::max(1, runtime_.residentBlocks() / ranksOnDevice);
+  boardsHere_.assign(boards.begin(), boards.end());
+  boards_ = upload(runtime_, boards);
+}
+
+void DeviceRank::revoke() noexcept {
+  for (std::byte* const board : boardsHere_)
+    runtime_.raise(&device::Board(board, options_.nRanks).local().revoked.value);
+}
 
 device::Arguments DeviceRank::prepare(device::Arguments call) const {
   call.rank = options_.rank;
@@ -109,7 +117,7 @@ std::string DeviceRank::textOf(const device::Report& report) const {
   const int rank = options_.rank, peer = report.peer;
   switch (static_cast<device::Trouble>(report.state)) {
     case device::Trouble::kTimeout:
-      return report.whileClosing
+      return report.whileClosing != 0
                  ? formatText("device exchange {}: rank {} did not finish within {} ms; look at what its GPU does",
                               number, peer, options_.timeoutMs)
                  : formatText(

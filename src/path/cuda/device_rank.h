@@ -17,14 +17,16 @@ class DeviceRank {
  public:
   struct Options {
     int rank, nRanks;
-    int ranksOnDevice;  // of the group: they share the GPU's room for thread blocks
     int64_t timeoutMs;
   };
   DeviceRank(DeviceRuntime& runtime, const Options& options);
 
   std::byte* board() const { return board_.data(); }
-  /// Where the boards of all ranks are, as this process maps them.
-  void connect(std::span<std::byte* const> boards);
+  /// Where the boards of all ranks are, as this process maps them, and how many of the ranks share this GPU and its
+  /// room for thread blocks.
+  void connect(std::span<std::byte* const> boards, int ranksOnDevice);
+  /// The board is not freed with this object: somebody may still write to it.
+  void abandonBoard() { board_.abandon(); }
   Segments& segments() { return segments_; }
 
   /// Enqueues the call on the stream and returns: nothing is waited for, no memory is taken. Throws InvalidUsage for a
@@ -33,6 +35,9 @@ class DeviceRank {
                void* stream);
   /// The same for a call that this rank cannot make: its peers' exchanges fail with `result`.
   void refuse(Result result, void* stream);
+
+  /// Ends the exchanges of all ranks, soon. From any thread.
+  void revoke() noexcept;
 
   /// What ended the exchanges of this group, as this rank's kernels saw it, or nothing.
   std::optional<Cause> trouble() const;
@@ -44,8 +49,9 @@ class DeviceRank {
 
   DeviceRuntime& runtime_;
   Options options_;
-  int blocks_;
+  int blocks_ = 1;
   DeviceMemory board_, report_, boards_;
+  std::vector<std::byte*> boardsHere_;
   Segments segments_;
 };
 

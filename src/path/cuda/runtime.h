@@ -27,6 +27,8 @@ class DeviceRuntime {
   virtual std::byte* allocate(int64_t bytes) = 0;
   virtual std::byte* allocateShared(int64_t bytes) = 0;
   virtual void free(std::byte* memory) noexcept = 0;
+  /// Not freed before the process ends.
+  virtual void abandon(std::byte*) noexcept {}
   /// To device memory; done on return. For set-up only.
   virtual void write(std::byte* to, const void* from, int64_t bytes) = 0;
 
@@ -35,6 +37,8 @@ class DeviceRuntime {
   virtual Handle exportMemory(std::byte* base) = 0;
   virtual std::byte* openMemory(const Handle& handle) = 0;
   virtual void closeMemory(std::byte* memory) noexcept = 0;
+  /// Memory of another of this process's runtimes: makes it reachable from this GPU.
+  virtual void reach(std::byte* memory) = 0;
   /// Of the GPU, the same in every process whatever its ordinal there.
   virtual std::array<std::byte, 16> deviceId() = 0;
 
@@ -42,7 +46,18 @@ class DeviceRuntime {
   virtual int residentBlocks() = 0;
   /// Enqueues the exchange on the stream.
   virtual void launch(const device::Arguments& call, int blocks, void* stream) = 0;
+  /// Waits until nothing that was launched runs any more.
+  virtual void finish() noexcept = 0;
+  /// Makes a word that is 0 another number, soon, whatever kernels run. From any thread.
+  virtual void raise(uint32_t* word) noexcept = 0;
 };
+
+/// The GPU that is current to this thread; it must be so at every later use. Throws NotSupported where the library was
+/// built without CUDA, or finds no driver or no GPU.
+std::unique_ptr<DeviceRuntime> makeDeviceRuntime();
+
+/// Whether a pointer is to memory of some GPU. Does not make this process one that uses CUDA.
+bool isDeviceMemory(const void* pointer) noexcept;
 
 /// Memory of a runtime, freed with it.
 class DeviceMemory {
@@ -50,6 +65,10 @@ class DeviceMemory {
   DeviceMemory() : data_(nullptr, Free{nullptr}) {}
   DeviceMemory(DeviceRuntime& runtime, std::byte* data) : data_(data, Free{&runtime}) {}
   std::byte* data() const { return data_.get(); }
+  void abandon() {
+    if (data_) data_.get_deleter().runtime->abandon(data_.get());
+    static_cast<void>(data_.release());
+  }
   template <typename T>
   T* as() const {
     return reinterpret_cast<T*>(data_.get());

@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+#include <list>
+#include <map>
+
+#include "exchange/prepared_call.h"
+#include "path/cuda/device_rank.h"
+
+namespace ulysses {
+
+/// Device memory of a communicator's ranks: what they registered, and the exchanges of it. Made by the first
+/// registration. Inside a Use, but for revoke and trouble.
+class DeviceGroup {
+ public:
+  /// Gathers as many bytes of every rank, in rank order, at every rank; throws Error at all when one fails.
+  using AllGather = std::function<std::vector<std::byte>(std::span<const std::byte>)>;
+
+  DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int nRanks, int64_t timeoutMs, AllGather allGather);
+  ~DeviceGroup();
+
+  DeviceRuntime& runtime() { return *runtime_; }
+
+  /// Collective: `bytes` at `pointer` of this rank, whatever of each other. A handle for remove. Throws Error at all
+  /// ranks when one cannot map another's memory; nothing is registered then.
+  const void* add(std::byte* pointer, int64_t bytes);
+  /// Collective. false when the handle is not one of add's.
+  bool remove(const void* handle);
+
+  /// Enqueues the exchange and returns. Throws InvalidUsage for memory that is not registered where it must be.
+  void enqueue(PreparedCall& prepared, std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs,
+               void* stream);
+  /// This rank cannot make its call; that of its peers fails.
+  void refuse(Result result, void* stream) { end_.refuse(result, stream); }
+
+  /// Waits for the kernels of this rank; before anything that they use is freed.
+  void finish() noexcept { runtime_->finish(); }
+  /// From any thread.
+  void revoke() noexcept { end_.revoke(); }
+  std::optional<Cause> trouble() const { return end_.trouble(); }
+
+ private:
+  struct Card;
+  using Problem = std::array<char, 240>;  // what went wrong at a rank, "" for nothing
+  struct Registration {
+    uint32_t index;
+    std::vector<DeviceRuntime::Handle> opened;
+  };
+  std::vector<Card> gather(std::byte* pointer, int64_t bytes);
+  Card cardOf(std::byte* pointer, int64_t bytes);
+  void connect(const std::vector<Card>& cards);
+  std::byte* map(const Card& card, uint64_t address, const DeviceRuntime::Handle& handle, Registration& registration);
+  void close(Registration& registration) noexcept;
+  void agree(const std::vector<Problem>& problems) const;
+
+  std::unique_ptr<DeviceRuntime> runtime_;
+  int rank_, nRanks_;
+  AllGather allGather_;
+  DeviceRank end_;
+  bool connected_ = false;
+  struct Opened {
+    std::byte* memory;
+    int uses;
+  };
+  std::map<DeviceRuntime::Handle, Opened> opened_;  // an allocation is opened once, however many ranges of it there are
+  Registration boards_{};
+  std::list<Registration> registrations_;
+};
+
+}  // namespace ulysses

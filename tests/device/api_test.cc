@@ -1,0 +1,279 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Device tensors through the public interface, with a GPU that is this process: makeDeviceRuntime and isDeviceMemory
+// are the two below, in place of CUDA's.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "cpu_runtime.h"
+#include "ulysses_coll.h"
+
+namespace ulysses {
+
+std::unique_ptr<DeviceRuntime> makeDeviceRuntime() { return std::make_unique<test::CpuRuntime>(); }
+bool isDeviceMemory(const void* pointer) noexcept { return test::CpuRuntime().memoryOf(pointer).onDevice; }
+
+}  // namespace ulysses
+
+namespace ulysses::test {
+namespace {
+
+constexpr int kRanks = 3;
+constexpr std::int64_t kTokens = 6, kHeads = 6, kKvHeads = 2, kDim = 8, kLocal = kTokens / kRanks;
+
+float valueOf(std::int64_t token, std::int64_t head, std::int64_t d) {
+  return static_cast<float>(token * 1000 + head * 10 + d);
+}
+
+/// One rank: its communicator, its stream and four tensors in one allocation of device memory.
+struct User {
+  ulyssesComm_t comm = nullptr;
+  int rank = 0;
+  CpuRuntime gpu;
+  CpuStream stream;
+  float* memory = nullptr;
+  void* handle = nullptr;
+
+  // Shards of the sequence with all heads, and of the heads with the whole sequence, of Q and KV.
+  static constexpr std::int64_t kQuery = kLocal * kHeads * kDim, kKv = kLocal * kKvHeads * kDim,
+                                kGatheredQuery = kTokens * kHeads * kDim, kGatheredKv = kTokens * kDim,
+                                kFloats = kQuery + kKv + kGatheredQuery + kGatheredKv;
+  float* query() const { return memory; }
+  float* kv() const { return query() + kQuery; }
+  float* gatheredQuery() const { return kv() + kKv; }
+  float* gatheredKv() const { return gatheredQuery() + kGatheredQuery; }
+
+  std::array<ulyssesTensor_t, 2> tensors(bool back) const {
+    std::array<ulyssesTensor_t, 2> both{};
+    for (ulyssesTensor_t& tensor : both) {
+      tensor.headDim = kDim;
+      tensor.dtype = ulyssesFloat32;
+    }
+    both[1].kind = ulyssesTensorKv;
+    both[1].flags = back ? ULYSSES_TENSOR_SUM : 0;
+    both[0].input = back ? gatheredQuery() : query();
+    both[0].output = back ? query() : gatheredQuery();
+    both[1].input = back ? gatheredKv() : kv();
+    both[1].output = back ? kv() : gatheredKv();
+    return both;
+  }
+  ulyssesResult_t exchange(bool back) {
+    ulyssesGeometry_t geometry = ULYSSES_GEOMETRY_INITIALIZER;
+    geometry.sequence = kTokens;
+    geometry.heads = kHeads;
+    geometry.kvHeads = kKvHeads;
+    const auto both = tensors(back);
+    return (back ? ulyssesGatherHeads : ulyssesScatterHeads)(&geometry, both.data(), 2, comm, &stream);
+  }
+  void fill() {
+    for (std::int64_t t = 0; t < kLocal; ++t)
+      for (std::int64_t d = 0; d < kDim; ++d) {
+        for (std::int64_t h = 0; h < kHeads; ++h)
+          query()[(t * kHeads + h) * kDim + d] = valueOf(rank * kLocal + t, h, d);
+        for (std::int64_t h = 0; h < kKvHeads; ++h)
+          kv()[(t * kKvHeads + h) * kDim + d] = valueOf(rank * kLocal + t, h, d);
+      }
+  }
+  std::string lastError() const { return ulyssesGetLastError(comm); }
+};
+
+class DeviceApi : public testing::Test {
+ protected:
+  DeviceApi() {
+    ulyssesConfig_t config = ULYSSES_CONFIG_INITIALIZER;
+    config.timeout_ms = 20'000;
+    std::array<ulyssesComm_t, kRanks> comms;
+    EXPECT_EQ(ulyssesCommInitAll(comms.data(), kRanks, &config), ulyssesSuccess);
+    for (int rank = 0; rank < kRanks; ++rank) {
+      User& user = users_[static_cast<std::size_t>(rank)];
+      user.comm = comms[static_cast<std::size_t>(rank)];
+      user.rank = rank;
+      user.memory = reinterpret_cast<float*>(user.gpu.allocate(User::kFloats * std::int64_t{sizeof(float)}));
+      user.fill();
+    }
+  }
+  ~DeviceApi() override {
+    for (User& user : users_) user.stream.wait();
+    for (User& user : users_) {
+      if (user.comm != nullptr) {
+        EXPECT_EQ(ulyssesCommDestroy(user.comm), ulyssesSuccess);
+      }
+      user.gpu.free(reinterpret_cast<std::byte*>(user.memory));
+    }
+  }
+  /// On a thread for each rank.
+  void each(const std::function<void(User&)>& fn) {
+    std::vector<std::jthread> threads;
+    for (User& user : users_) threads.emplace_back([&] { fn(user); });
+  }
+  void registerAll() {
+    each([](User& user) {
+      EXPECT_EQ(ulyssesCommRegister(user.comm, user.memory, User::kFloats * sizeof(float), &user.handle),
+                ulyssesSuccess)
+          << user.lastError();
+    });
+  }
+  void waitAll() {
+    for (User& user : users_) user.stream.wait();
+  }
+  User& user(int rank) { return users_[static_cast<std::size_t>(rank)]; }
+  void expectGathered(const User& user);
+
+  std::array<User, kRanks> users_;
+};
+
+void DeviceApi::expectGathered(const User& user) {
+  ulyssesGeometry_t geometry = ULYSSES_GEOMETRY_INITIALIZER;
+  geometry.sequence = kTokens;
+  geometry.heads = kHeads;
+  geometry.kvHeads = kKvHeads;
+  ulyssesSplit_t split;
+  ASSERT_EQ(ulyssesGetSplit(&geometry, kRanks, user.rank, &split), ulyssesSuccess);
+  for (std::int64_t t = 0; t < kTokens; ++t)
+    for (std::int64_t d = 0; d < kDim; ++d) {
+      for (std::int64_t h = 0; h < split.queryHeadCount; ++h)
+        ASSERT_EQ(user.gatheredQuery()[(t * split.queryHeadCount + h) * kDim + d],
+                  valueOf(t, split.queryHeadBegin + h, d));
+      ASSERT_EQ(user.gatheredKv()[t * kDim + d], valueOf(t, split.kvHeadBegin, d));
+    }
+}
+
+TEST_F(DeviceApi, ThereAndBackWithSharedKvHeads) {
+  registerAll();
+  each([](User& user) { EXPECT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError(); });
+  waitAll();
+  for (const User& user : users_) expectGathered(user);
+  for (User& user : users_) std::fill_n(user.memory, User::kQuery + User::kKv, -1.0F);
+  each([](User& user) { EXPECT_EQ(user.exchange(true), ulyssesSuccess) << user.lastError(); });
+  waitAll();
+  for (const User& user : users_)
+    for (std::int64_t t = 0; t < kLocal; ++t)
+      for (std::int64_t d = 0; d < kDim; ++d) {
+        const std::int64_t token = user.rank * kLocal + t;
+        for (std::int64_t h = 0; h < kHeads; ++h)
+          ASSERT_EQ(user.query()[(t * kHeads + h) * kDim + d], valueOf(token, h, d));
+        // Of 3 ranks two hold the first KV head, one the second.
+        ASSERT_EQ(user.kv()[(t * kKvHeads + 0) * kDim + d], 2 * valueOf(token, 0, d));
+        ASSERT_EQ(user.kv()[(t * kKvHeads + 1) * kDim + d], valueOf(token, 1, d));
+      }
+  for (const User& user : users_) {
+    ulyssesResult_t error = ulyssesInternalError;
+    EXPECT_EQ(ulyssesCommGetAsyncError(user.comm, &error), ulyssesSuccess);
+    EXPECT_EQ(error, ulyssesSuccess);
+  }
+}
+
+// Calls only enqueue: no group, no thread for each rank.
+TEST_F(DeviceApi, OneThreadCallsForAllRanks) {
+  registerAll();
+  for (int i = 0; i < 3; ++i)
+    for (User& user : users_) ASSERT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError();
+  waitAll();
+  for (const User& user : users_) expectGathered(user);
+}
+
+TEST_F(DeviceApi, ExchangesOfHostTensorsGoOnBeside) {
+  registerAll();
+  std::array<std::array<float, kRanks>, kRanks> gathered{};
+  each([&](User& user) {
+    ulyssesGeometry_t geometry = ULYSSES_GEOMETRY_INITIALIZER;
+    geometry.sequence = geometry.heads = kRanks;
+    geometry.kvHeads = 1;
+    ulyssesTensor_t tensor{};
+    tensor.headDim = 1;
+    tensor.dtype = ulyssesFloat32;
+    tensor.kind = ulyssesTensorKv;
+    const auto mine = static_cast<float>(user.rank);
+    tensor.input = &mine;
+    tensor.output = gathered[static_cast<std::size_t>(user.rank)].data();
+    EXPECT_EQ(ulyssesScatterHeads(&geometry, &tensor, 1, user.comm, nullptr), ulyssesSuccess) << user.lastError();
+    EXPECT_EQ(user.exchange(false), ulyssesSuccess);
+  });
+  for (const auto& row : gathered) EXPECT_EQ(row, (std::array<float, kRanks>{0, 1, 2}));
+}
+
+TEST_F(DeviceApi, BeforeAnyRegistrationTheRemedyIsNamed) {
+  each([](User& user) { EXPECT_NE(user.exchange(false), ulyssesSuccess); });
+  EXPECT_NE(user(0).lastError().find("register that of the outputs with ulyssesCommRegister at every rank"),
+            std::string::npos)
+      << user(0).lastError();
+}
+
+TEST_F(DeviceApi, HostMemoryAmongDeviceMemoryIsNamed) {
+  registerAll();
+  std::vector<float> host(User::kFloats);
+  float* const memory = std::exchange(user(1).memory, host.data());
+  auto tensors = user(1).tensors(false);
+  user(1).memory = memory;
+  tensors[0].output = user(1).gatheredQuery();
+  ulyssesGeometry_t geometry = ULYSSES_GEOMETRY_INITIALIZER;
+  geometry.sequence = kTokens;
+  geometry.heads = kHeads;
+  geometry.kvHeads = kKvHeads;
+  EXPECT_EQ(ulyssesScatterHeads(&geometry, tensors.data(), 2, user(1).comm, &user(1).stream), ulyssesInvalidArgument);
+  EXPECT_EQ(user(1).lastError().find("tensors[0].input="), 0u) << user(1).lastError();
+  EXPECT_NE(user(1).lastError().find("not memory of this rank's GPU"), std::string::npos);
+  EXPECT_EQ(user(0).exchange(false), ulyssesSuccess);  // enqueued; its peer's refusal comes later
+  waitAll();
+  ulyssesResult_t error = ulyssesSuccess;
+  EXPECT_EQ(ulyssesCommGetAsyncError(user(0).comm, &error), ulyssesSuccess);
+  EXPECT_EQ(error, ulyssesRemoteInvalid);
+  EXPECT_EQ(user(0).lastError(), "device exchange 1: rank 1 could not make the call: invalid argument");
+}
+
+TEST_F(DeviceApi, AnotherCallIsAnAsynchronousMismatch) {
+  registerAll();
+  for (User& user : users_) EXPECT_EQ(user.exchange(user.rank == 2), ulyssesSuccess);
+  waitAll();
+  int named = 0;
+  for (User& user : users_) {
+    ulyssesResult_t error = ulyssesSuccess;
+    EXPECT_EQ(ulyssesCommGetAsyncError(user.comm, &error), ulyssesSuccess);
+    EXPECT_TRUE(error == ulyssesMismatch || error == ulyssesAborted) << error;
+    named += error == ulyssesMismatch && user.lastError().find("made different calls") != std::string::npos;
+    EXPECT_EQ(user.exchange(false), error);  // and so is every later call
+  }
+  EXPECT_GE(named, 1);
+}
+
+TEST_F(DeviceApi, ABadRegistrationFailsAtEveryRank) {
+  std::array<std::string, kRanks> errors;
+  each([&](User& user) {
+    const std::size_t bytes = (User::kFloats + (user.rank == 1 ? 1 : 0)) * sizeof(float);
+    EXPECT_NE(ulyssesCommRegister(user.comm, user.memory, bytes, &user.handle), ulyssesSuccess);
+    errors[static_cast<std::size_t>(user.rank)] = ulyssesGetLastError(nullptr);
+  });
+  for (const std::string& error : errors) {
+    EXPECT_EQ(error.find("rank 1 cannot register its device memory"), 0u) << error;
+    EXPECT_NE(error.find("ends " + std::to_string(User::kFloats * sizeof(float)) + " bytes after pointer"),
+              std::string::npos)
+        << error;
+  }
+  registerAll();  // the communicator is as it was
+  each([](User& user) { EXPECT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError(); });
+  waitAll();
+  for (const User& user : users_) expectGathered(user);
+}
+
+TEST_F(DeviceApi, DeregisteredMemoryIsNotExchanged) {
+  registerAll();
+  each([](User& user) { EXPECT_EQ(ulyssesCommDeregister(user.comm, user.handle), ulyssesSuccess); });
+  EXPECT_EQ(user(0).exchange(false), ulyssesInvalidUsage);
+  EXPECT_NE(user(0).lastError().find("are not in device memory that the peers have mapped"), std::string::npos);
+}
+
+TEST_F(DeviceApi, AbortEndsExchangesThatWait) {
+  registerAll();
+  EXPECT_EQ(user(0).exchange(false), ulyssesSuccess);
+  EXPECT_EQ(ulyssesCommAbort(user(0).comm), ulyssesSuccess);
+  user(0).comm = nullptr;
+  user(0).stream.wait();  // long before its deadline, or this test would be killed
+}
+
+}  // namespace
+}  // namespace ulysses::test
