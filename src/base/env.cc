@@ -62,9 +62,10 @@ const Variable& find(const char* name) {
 }
 
 /// Read by tests and tools of this project.
-constexpr const char* kOthers[] = {"ULYSSES_TEST_CASES",    "ULYSSES_TEST_SEED",      "ULYSSES_TEST_POINT",
-                                   "ULYSSES_TEST_START_US", "ULYSSES_PERF",           "ULYSSES_LIBRARY",
-                                   "ULYSSES_SOAK_CYCLES",   "ULYSSES_SOAK_EXCHANGES", "ULYSSES_TEST_RANKS_PER_HOST"};
+constexpr const char* kOthers[] = {"ULYSSES_TEST_CASES",       "ULYSSES_TEST_SEED",      "ULYSSES_TEST_POINT",
+                                   "ULYSSES_TEST_START_US",    "ULYSSES_PERF",           "ULYSSES_LIBRARY",
+                                   "ULYSSES_SOAK_CYCLES",      "ULYSSES_SOAK_EXCHANGES", "ULYSSES_TEST_RANKS_PER_HOST",
+                                   "ULYSSES_ATTENTION_LIBRARY"};
 
 /// Insertions, deletions and exchanges of a letter that make one word of the other.
 size_t editDistance(std::string_view a, std::string_view b) {

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 # SPDX-License-Identifier: Apache-2.0
-"""The structs of ulysses_torch.library are those of the header: sizes and every field's place."""
+"""The structs of ulysses_torch are those of the headers: sizes and every field's place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ctypes
 import subprocess
 from pathlib import Path
 
-from ulysses_torch import library
+from ulysses_torch import attention_library, library
 
 INCLUDE = Path(__file__).parents[2] / "include"
 STRUCTS = {
@@ -18,6 +18,12 @@ STRUCTS = {
     "ulyssesStrides_t": library.Strides,
     "ulyssesTensor_t": library.TensorStruct,
     "ulyssesSplit_t": library.SplitStruct,
+    "ulyssesLocalTensor_t": attention_library.LocalTensor,
+    "ulyssesLocalAttention_t": attention_library.LocalAttention,
+    "ulyssesAttentionOptions_t": attention_library.Options,
+    "ulyssesAttentionTensor_t": attention_library.AttentionTensor,
+    "ulyssesAttentionTensors_t": attention_library.Tensors,
+    "ulyssesAttentionStats_t": attention_library.Stats,
 }
 
 
@@ -30,7 +36,7 @@ def test_structs_are_those_of_the_header(tmp_path):
             lines.append(f'printf("{name}.{field} %zu\\n", offsetof({name}, {field}));')
             expected.append(f"{name}.{field} {getattr(struct, field).offset}")
     source = tmp_path / "sizes.c"
-    source.write_text("#include <stdio.h>\n#include <ulysses_coll.h>\nint main(void) {" + "\n".join(lines) + "}\n")
+    source.write_text("#include <stdio.h>\n#include <ulysses_attention.h>\nint main(void) {" + "\n".join(lines) + "}\n")
     program = tmp_path / "sizes"
     subprocess.run(["cc", "-std=c11", f"-I{INCLUDE}", source, "-o", program], check=True)
     assert subprocess.run([program], check=True, capture_output=True, text=True).stdout.split("\n")[:-1] == expected

@@ -14,7 +14,7 @@ from .errors import InvalidArgumentError, UlyssesError
 from .geometry import Geometry, split_of, struct_of
 from .library import KIND_KV, KIND_QUERY, LAYOUT_STRIDED, MAX_TENSORS, TENSOR_SUM, Strides, TensorStruct, check, lib
 
-_DTYPES = {
+DTYPES = {
     torch.float64: 0, torch.float32: 1, torch.float16: 2, torch.bfloat16: 3, torch.float8_e4m3fn: 4,
     torch.float8_e5m2: 5, torch.int8: 6, torch.uint8: 7, torch.int32: 8, torch.int64: 9, torch.bool: 7,
 }  # fmt: skip
@@ -78,12 +78,12 @@ class Call:
         return Strides(tensor.stride(axes["s"]), batch, group * head, head)
 
 
-def _require_input(call: Call, index: int, tensor: torch.Tensor) -> None:
+def require_input(call: Call, index: int, tensor: torch.Tensor) -> None:
     item, name = call.items[index], f"tensors[{index}]"
     if tensor.device.type != "cpu":
         raise InvalidArgumentError(f"{name} is on {tensor.device}: this library exchanges CPU tensors")
-    if tensor.dtype not in _DTYPES:
-        raise InvalidArgumentError(f"{name} is {tensor.dtype}: want one of {', '.join(map(str, _DTYPES))}")
+    if tensor.dtype not in DTYPES:
+        raise InvalidArgumentError(f"{name} is {tensor.dtype}: want one of {', '.join(map(str, DTYPES))}")
     if tensor.dim() != len(item.layout):
         raise InvalidArgumentError(f"{name} has {tensor.dim()} dimensions, its layout is {item.layout!r}")
     if tensor.shape[-1] > 1 and tensor.stride(-1) != 1:
@@ -110,7 +110,7 @@ def _output_for(call: Call, item: Item, tensor: torch.Tensor) -> torch.Tensor:
 
 def _describe(call: Call, item: Item, tensor: torch.Tensor, output: torch.Tensor) -> TensorStruct:
     return TensorStruct(
-        input=tensor.data_ptr(), output=output.data_ptr(), headDim=tensor.shape[-1], dtype=_DTYPES[tensor.dtype],
+        input=tensor.data_ptr(), output=output.data_ptr(), headDim=tensor.shape[-1], dtype=DTYPES[tensor.dtype],
         kind=item.kind, inputLayout=LAYOUT_STRIDED, outputLayout=LAYOUT_STRIDED,
         inputStrides=call.strides(tensor, item, item.layout, head_side=not call.scatters),
         outputStrides=call.strides(output, item, item.out_layout, head_side=call.scatters),
@@ -125,7 +125,7 @@ def run(call: Call, tensors: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ..
     function = lib.ulyssesScatterHeads if call.scatters else lib.ulyssesGatherHeads
     try:
         for index, tensor in enumerate(tensors):
-            _require_input(call, index, tensor)
+            require_input(call, index, tensor)
     except UlyssesError:
         # The peers wait for this rank's call: one that the library refuses tells them at once (headDim is 0 here).
         function(struct_of(call.geometry), TensorStruct(), 1, call.comm.handle, None)

@@ -49,7 +49,7 @@ def _counts(values: Sequence[int] | None) -> tuple[int, ...] | None:
     return tuple(int(value) for value in values) if values is not None else None
 
 
-def _scattering(
+def scattering(
     comm: Communicator, tensor: torch.Tensor, layout: str, heads: int, kv_heads: int,
     tokens: Sequence[int] | None, query_heads: Sequence[int] | None, order: str, cu_seqlens: Sequence[int] | None,
 ) -> Geometry:  # fmt: skip
@@ -83,7 +83,7 @@ def scatter_heads(
     count = tensor.shape[axes_of(layout)["h"]] if tensor.dim() == len(layout) else 0
     if kind == "kv":
         heads, kv_heads = heads if heads is not None else count, count
-    geometry = _scattering(
+    geometry = scattering(
         comm, tensor, layout, heads if heads is not None else count, kv_heads, tokens, query_heads, order, cu_seqlens
     )
     item = Item(_kind(kind), layout, out_layout or layout)
@@ -99,7 +99,7 @@ def scatter_qkv(
     of query and of key and value (GQA), also with fewer KV heads than ranks."""
     comm = communicator_of(group)
     heads, kv_heads = query.shape[axes_of(layout)["h"]], key.shape[axes_of(layout)["h"]]
-    geometry = _scattering(comm, query, layout, heads, kv_heads, tokens, query_heads, order, cu_seqlens)
+    geometry = scattering(comm, query, layout, heads, kv_heads, tokens, query_heads, order, cu_seqlens)
     kv = Item(KIND_KV, layout, out_layout or layout)
     items = (Item(KIND_QUERY, layout, out_layout or layout), kv, kv)
     return exchange(Call(comm, True, geometry, items, shared_output), query, key, value)

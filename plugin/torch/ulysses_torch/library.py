@@ -19,6 +19,7 @@ LAYOUT_STRIDED = 3
 KIND_QUERY, KIND_KV = 0, 1
 ORDER_CONTIGUOUS, ORDER_ZIGZAG = 0, 1
 TENSOR_SUM = 1
+OP_SCATTER_HEADS = 0
 SONAME = "libulysses_coll.so.0"
 
 
@@ -76,6 +77,7 @@ _PROTOTYPES: dict[str, list] = {
     "ulyssesMemFree": [c_void_p],
     "ulyssesGetSplit": [POINTER(GeometryStruct), c_int, c_int, POINTER(SplitStruct)],
     "ulyssesGetTokenPositions": [POINTER(GeometryStruct), c_int, c_int, POINTER(c_int64)],
+    "ulyssesRefuse": [c_int, c_int, c_char_p, c_void_p],
     "ulyssesScatterHeads": _EXCHANGE,
     "ulyssesGatherHeads": _EXCHANGE,
 }
