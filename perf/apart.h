@@ -20,11 +20,13 @@ class Apart {
   void meet() const;
   // What every rank measured of this case, in every rank's area. Called by all ranks.
   void collect(const Case& test) const;
+  // A contender's times of iterations [0, iterations) of all ranks, in every rank's area. Called by all ranks.
+  void collectTimes(int contender, int iterations) const;
   // How the run ended, as rank 0 says.
   int share(int exitCode) const;
 
  private:
-  void collectTimes(int begin, int end) const;
+  void collectPiece(int contender, int begin, int end) const;
 
   const Options& options_;
   SharedArea& area_;

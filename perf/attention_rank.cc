@@ -10,7 +10,6 @@
 #include "attention_check.h"
 #include "attention_values.h"
 #include "buffer.h"
-#include "rank.h"
 #include "system_info.h"
 #include "ulysses_attention.h"
 
@@ -195,11 +194,9 @@ class RankRun {
 }  // namespace
 
 void runAttentionRank(const Options& options, const Case& test, const AttentionSchedule& schedule, SharedArea& area,
-                      AttentionFigures& figures, int rank, const std::function<void()>& onRoundDone) {
+                      AttentionFigures& figures, int rank, ulyssesComm_t comm,
+                      const std::function<void(int round)>& onRoundDone) {
   RankSlot& slot = area.slot(Side::kRanks, rank);
-  waitUntilAtLeast(area.started(), 1);
-  slot.enter(Phase::kJoining);
-  ulyssesComm_t comm = join(options, area, rank);
   slot.enter(Phase::kAllocating);
   Operator op(options, test, rank, comm);
   RankRun run(options, schedule, area, figures, rank, op);
@@ -215,12 +212,10 @@ void runAttentionRank(const Options& options, const Case& test, const AttentionS
   for (int round = 0; round < schedule.rounds; ++round) {
     slot.enter(Phase::kTiming);
     run.time(round);
-    if (rank == 0) onRoundDone();
     slot.enter(Phase::kWaiting);
-    waitUntilAtLeast(area.shown(), static_cast<uint32_t>(round) + 1);
+    onRoundDone(round);
   }
   slot.enter(Phase::kEnding);
-  if (ulyssesCommDestroy(comm) != ulyssesSuccess) throw RunError(ulyssesGetLastError(nullptr));
 }
 
 }  // namespace ulysses::perf

@@ -39,9 +39,10 @@ struct AttentionSchedule {
   int iterations() const { return rounds * block; }
 };
 
-// What one forked rank does. A round ends with `onRoundDone` at rank 0; the next begins when area.shown() counts it.
+// What one rank does with its communicator. A round ends with `onRoundDone`, at every rank.
 void runAttentionRank(const Options& options, const Case& test, const AttentionSchedule& schedule, SharedArea& area,
-                      AttentionFigures& figures, int rank, const std::function<void()>& onRoundDone);
+                      AttentionFigures& figures, int rank, ulyssesComm_t comm,
+                      const std::function<void(int round)>& onRoundDone);
 
 // Pairs of tokens that see each other, of one head and batch entry.
 double visiblePairs(const Options& options, int64_t sequence);

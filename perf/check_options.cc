@@ -64,8 +64,9 @@ void checkAttention(const Options& options) {
   refuse(isAttention && !options.csvFile.empty(), "--csv", "not for attention; use --json");
   refuse(isAttention && (options.compareFloor || options.comparePermute || options.compareMpi), "--compare",
          "of attention: torch, deepspeed");
-  refuse(isAttention && !options.launcher.empty(), "attention",
-         "starts its ranks itself and is not built to be one of a launcher's yet; start it once, with --ranks");
+  refuse(isAttention && !options.launcher.empty() && (options.compareTorch || options.compareDeepspeed), "--compare",
+         "torch and deepspeed run in processes of their own, which cannot be below a launcher; start ulysses_perf by "
+         "itself, with --ranks");
   const char* const attention = "for attention only; leave it out";
   refuse(!isAttention && (options.compareTorch || options.compareDeepspeed), "--compare torch, deepspeed", attention);
   refuse(!isAttention && (options.causal || options.windowLeft >= 0 || options.windowRight >= 0 ||

@@ -11,4 +11,7 @@ namespace ulysses::perf {
 // Throws InputError and RunError, at every rank when one fails.
 int runLaunched(const Options& options);
 
+// The same of attention; 1 when a result was too far off.
+int runLaunchedAttention(const Options& options);
+
 }  // namespace ulysses::perf

@@ -24,7 +24,8 @@ int main(int argc, char** argv) {
       if (options->explain) explain(*options);
       return options->simulateFile.empty() ? 0 : simulate(*options);
     }
-    if (options->operation == Operation::kAttention) return runAttention(*options);
+    if (options->operation == Operation::kAttention)
+      return options->launcher.empty() ? runAttention(*options) : runLaunchedAttention(*options);
     return options->launcher.empty() ? runBenchmark(*options) : runLaunched(*options);
   } catch (const InputError& error) {
     fmt::print(stderr, "ulysses_perf: {}\n", error.what());

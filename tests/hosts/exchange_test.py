@@ -181,6 +181,22 @@ class Measuring(Case):
                     self.assertGreater(row["time_us"]["min"], 10)  # no exchange over the wire is faster
                     self.assertIn("ucx", row["path"])
 
+    def test_attention(self) -> None:
+        for per_host in (1, 2):
+            with self.subTest(per_host=per_host), tempfile.TemporaryDirectory(prefix="hosts-") as folder:
+                report = Path(folder, "report.json")
+                ended = self.measured("attention", "--seq", "128", "--heads", "8", "--kv-heads", "2", "--head-dim", "32", "--dtype", "f32",
+                                      "--causal", "--backward", "--iters", "600", "--json", str(report), per_host=per_host)
+                self.good(ended)
+                self.assertIn("ranks on several machines", ended[0].output)
+                self.assertRegex(ended[0].output, r"Errors  .*dV .*: OK")
+                for other in ended[1:]:
+                    self.assertEqual(other.output, "")
+                row = json.loads(report.read_text(encoding="utf-8"))["results"][0]
+                self.assertEqual(set(row["errors"]), {"O", "LSE", "dQ", "dK", "dV"})
+                for way in ("forward", "backward"):
+                    self.assertGreater(row[way]["time_us"]["min"], 20)  # two exchanges over the wire
+
     def test_a_failure_is_told_to_all(self) -> None:
         for each in self.measured("scatter_heads", "--seq", "256", "--heads", "8", "--compare", "floor", "--compare-strict"):
             self.assertNotEqual(each.status, 0, str(each))

@@ -9,6 +9,7 @@ is not involved anywhere: slurm_style gives processes the variables that srun wo
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -308,6 +309,7 @@ def check_death() -> None:
 
 # ---------------------------------------------------------------------------------------------- ulysses_perf
 
+ATTENTION = ["attention", "--seq", "96", "--heads", "8", "--kv-heads", "2", "--head-dim", "16", "--causal", "--backward", "--dtype", "f32"]
 SMALL = ["qkv", "--seq", "256", "--heads", "8", "--kv-heads", "2", "--head-dim", "32", "--iters", "20"]
 
 
@@ -343,9 +345,50 @@ def check_perf_by_hand() -> None:
     expect(ended[1].output == "", f"rank 1 printed:\n{ended[1].output}")
 
 
+def good_attention(output: str, n: int) -> None:
+    for text in (f"attention: ranks {n},", "dV ", ": OK", "backward"):
+        expect(text in output, f"'{text}' is not in:\n{output}")
+    expect(output.count("Errors  ") == 1, f"want the report of one rank:\n{output}")
+
+
+def check_perf_attention() -> None:
+    """By each launcher that is here, and by hand; the times of all ranks and what all of them checked are in one report."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "report.json")
+        uneven = ["--tokens", "50,0,46", "--query-heads", "0,4,4"]  # rank 0, who reports, attends to nothing itself
+        ended = ranks(by_hand(3, ULYSSES_ROOT=local_root()), [perf(), *ATTENTION, *uneven, "--json", str(file)])
+        expect([each.status for each in ended] == [0, 0, 0], "".join(each.output for each in ended))
+        good_attention(ended[0].output, 3)
+        ended[0].says("ranks started by ulysses")
+        expect(ended[1].output + ended[2].output == "", f"another rank printed:\n{ended[1].output}{ended[2].output}")
+        row = json.loads(file.read_text(encoding="utf-8"))["results"][0]
+    expect(set(row["errors"]) == {"O", "LSE", "dQ", "dK", "dV"} and row["backward"]["local_us"] > 0, f"{row}")
+
+
+def check_perf_attention_openmpi() -> None:
+    ended = run(openmpi(2, perf(), *ATTENTION))
+    expect(ended.status == 0, f"status {ended.status}:\n{ended.output}")
+    good_attention(ended.output, 2)
+
+
+def check_perf_attention_torchrun() -> None:
+    ended = run(torchrun(2, perf(), *ATTENTION))
+    expect(ended.status == 0, f"status {ended.status}:\n{ended.output}")
+    good_attention(ended.output, 2)
+
+
+def check_perf_attention_agrees_on_failure() -> None:
+    """What one rank finds out, and what rank 0 alone does, ends all of them."""
+    for more, text in ((["--head-groups", "3"], "headGroups=3"), (["--json", "/nonexistent/file.json"], "")):
+        variables = by_hand(2, ULYSSES_ROOT=local_root(), ULYSSES_INIT_TIMEOUT_MS=2000)
+        for ended in ranks(variables, [perf(), *ATTENTION, *more]):
+            ended.fails(*([text] if text else []), within_s=30)
+
+
 def check_perf_refuses() -> None:
-    for more, text in ((["--ranks", "2"], "leave --ranks out"), (["--compare", "mpi"], "cannot be below ulysses")):
-        for ended in ranks(by_hand(2, ULYSSES_ROOT=local_root()), [perf(), *SMALL, *more]):
+    for command, text in (([*SMALL, "--ranks", "2"], "leave --ranks out"), ([*SMALL, "--compare", "mpi"], "cannot be below ulysses"),
+                          ([*ATTENTION, "--compare", "torch"], "cannot be below a launcher")):
+        for ended in ranks(by_hand(2, ULYSSES_ROOT=local_root()), [perf(), *command]):
             ended.fails(text, within_s=10)
             expect(ended.status == 2, f"status {ended.status}")
     run([perf(), *SMALL], RANK=1).fails("RANK is set and WORLD_SIZE is not", within_s=10)
@@ -363,8 +406,10 @@ def check_perf_agrees_on_failure() -> None:
 
 def check_perf_death() -> None:
     """Each survivor ends by itself: nothing here kills it. With and without the tool's own barriers in between."""
-    for more in ([], ["--compare", "permute"], ["--no-fresh", "--compare", "floor"]):
-        command = [perf(), "scatter_heads", "--seq", "3072", "--heads", "12", "--iters", "1000000", "-c", "0", *more]
+    endless = ["--seq", "3072", "--heads", "12", "--iters", "1000000", "-c", "0"]
+    for arguments in (["scatter_heads", *endless], ["scatter_heads", *endless, "--compare", "permute"],
+                      ["scatter_heads", *endless, "--no-fresh", "--compare", "floor"], ["attention", *endless, "--head-dim", "16"]):
+        command = [perf(), *arguments]
         variables = by_hand(3, ULYSSES_ROOT=local_root())
         started = time.monotonic()
         processes = [start(command, environment(**each)) for each in variables]
