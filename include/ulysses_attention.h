@@ -93,7 +93,7 @@ typedef struct {
   int64_t windowRight;  // "
   const float* sinks;   // [heads], of all heads at every rank: a score that takes part in the sum alone; NULL: none
   const float* slopes;  // [heads], likewise: slope * distance is taken off the score (ALiBi); NULL: none
-  int32_t headGroups;   // heads are exchanged and computed in so many groups (docs/attention.md); 0: chosen
+  int32_t headGroups;   // exchanged and computed in so many groups; 0: 1 within a host, several between hosts
   int32_t reserved0;    // 0
   ulyssesLocalAttentionFunction_t local;           // NULL: the built-in fast one, of this CPU
   ulyssesLocalWorkspaceFunction_t localWorkspace;  // of `local`; NULL: it needs none
@@ -169,6 +169,7 @@ typedef struct {
 } ulyssesAttentionStats_t;
 
 // Bytes of workspace that rank `rank` of `nRanks` needs. options may be NULL. Pointers of tensors are not looked at.
+// With headGroups 0 it is enough for either choice.
 // Pure, but for what options->localWorkspace does. Errors: InvalidArgument (names the field, its value and what would
 // work).
 ULYSSES_API ulyssesResult_t ulyssesAttentionWorkspaceBytes(const ulyssesGeometry_t* geometry,

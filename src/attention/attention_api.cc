@@ -1,7 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <memory>
 #include <new>
+#include <string_view>
 
 #include "attention/clock.h"
 #include "attention/operator.h"
@@ -24,6 +26,17 @@ auto orRefuse(ulyssesComm_t comm, Fn&& fn) {
   }
 }
 
+/// The same at every rank: with ranks on several hosts each has a peer on another one.
+bool reachesOverNetwork(ulyssesComm_t comm, int rank, int nRanks) {
+  for (int peer = 0; peer < nRanks; ++peer) {
+    ulyssesPathInfo_t info{};
+    if (peer == rank) continue;
+    requireSuccess(ulyssesCommGetPath(comm, peer, &info));
+    if (std::string_view(info.path) == "ucx") return true;
+  }
+  return false;
+}
+
 struct Arguments {
   const ulyssesGeometry_t* geometry;
   const ulyssesAttentionTensors_t* tensors;
@@ -42,8 +55,12 @@ void attend(const Arguments& call, bool backward) {
   requireSuccess(ulyssesCommCount(call.comm, &nRanks));
   {
     const Spent spent(totalUs);
-    const Request request = orRefuse(
-        call.comm, [&] { return resolve(call.geometry, call.tensors, call.options, backward, nRanks, rank, true); });
+    const Request request = orRefuse(call.comm, [&] {
+      Request made = resolve(call.geometry, call.tensors, call.options, backward, nRanks, rank, true);
+      const int groups = groupsOverNetwork(made);
+      if (groups > 1 && reachesOverNetwork(call.comm, rank, nRanks)) useGroups(made, groups);
+      return made;
+    });
     const std::unique_ptr<Workspace> workspace =
         orRefuse(call.comm, [&] { return std::make_unique<Workspace>(request, call.workspace, call.workspaceBytes); });
     const Regions& regions = workspace->regions();
@@ -65,7 +82,12 @@ ulyssesResult_t ulyssesAttentionWorkspaceBytes(const ulyssesGeometry_t* geometry
                                                int rank, size_t* bytes) {
   return guard([&] {
     require(bytes != nullptr, "bytes is NULL");
-    *bytes = layOut(resolve(geometry, tensors, options, backward != 0, nRanks, rank, false), nullptr).bytes;
+    Request request = resolve(geometry, tensors, options, backward != 0, nRanks, rank, false);
+    *bytes = layOut(request, nullptr).bytes;
+    const int groups = groupsOverNetwork(request);
+    if (groups == 1) return;
+    useGroups(request, groups);  // no communicator says yet which it will be
+    *bytes = std::max(*bytes, layOut(request, nullptr).bytes);
   });
 }
 

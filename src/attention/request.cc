@@ -13,6 +13,11 @@
 namespace ulysses::attention {
 namespace {
 
+/// With more groups little more is hidden, and each costs an exchange's fixed time: so it must move enough to be worth
+/// it.
+constexpr int kMostGroups = 8;
+constexpr int64_t kLeastGroupBytes = 256 << 10;
+
 constexpr Role kForwardTensors[] = {Role::Query, Role::Key, Role::Value, Role::Output, Role::Lse};
 constexpr Role kBackwardTensors[] = {Role::Query,         Role::Key,         Role::Value,
                                      Role::Output,        Role::Lse,         Role::OutputGradient,
@@ -123,19 +128,44 @@ int64_t evenKvHeads(const ulyssesGeometry_t& geometry, int nRanks) {
 void resolveGroups(Request& request) {
   const int64_t even = evenKvHeads(request.geometry, request.nRanks);
   const int wanted = request.options.headGroups;
-  request.groups = wanted == 0 ? 1 : wanted;
-  if (request.groups > 1) {
+  if (wanted > 1) {
     require(even > 0, "options.headGroups={}: ranks have different numbers of KV heads, or share them; use 1", wanted);
     require(even % wanted == 0, "options.headGroups={}: want a divisor of the {} KV heads of a rank", wanted, even);
     require(wanted == even || request.geometry.batch <= 1,
             "options.headGroups={}: with batch {} want 1, or {} (groups of one KV head)", wanted,
             request.geometry.batch, even);
   }
-  request.groupHeads = request.split.queryHeadCount / request.groups;
-  request.groupKvHeads = request.split.kvHeadCount / request.groups;
+  useGroups(request, wanted == 0 ? 1 : wanted);
+}
+
+/// That a rank gets in one pass, on average.
+double bytesPerRank(const Request& request) {
+  const ulyssesGeometry_t& geometry = request.geometry;
+  const int64_t kvHeads = geometry.kvHeads == 0 ? geometry.heads : geometry.kvHeads;
+  const int64_t dims = request.tensors.headDim + request.tensors.vHeadDim;
+  return static_cast<double>(geometry.sequence) * static_cast<double>(geometry.batch) *
+         static_cast<double>(geometry.heads + kvHeads) * static_cast<double>(dims) *
+         static_cast<double>(bytesOf(request.tensors.dtype)) / request.nRanks;
 }
 
 }  // namespace
+
+void useGroups(Request& request, int groups) {
+  request.groups = groups;
+  request.groupHeads = request.split.queryHeadCount / groups;
+  request.groupKvHeads = request.split.kvHeadCount / groups;
+}
+
+int groupsOverNetwork(const Request& request) {
+  const int64_t even = evenKvHeads(request.geometry, request.nRanks);
+  if (request.options.headGroups != 0 || even < 2) return 1;
+  const auto most = static_cast<int64_t>(
+      std::min(double{kMostGroups}, bytesPerRank(request) / static_cast<double>(kLeastGroupBytes)));
+  if (request.geometry.batch > 1) return even <= most ? static_cast<int>(even) : 1;
+  int64_t groups = std::clamp<int64_t>(most, 1, even);
+  while (even % groups != 0) --groups;
+  return static_cast<int>(groups);
+}
 
 Request resolve(const ulyssesGeometry_t* geometry, const ulyssesAttentionTensors_t* tensors,
                 const ulyssesAttentionOptions_t* options, bool backward, int nRanks, int rank, bool withData) {

@@ -21,7 +21,8 @@ struct Request {
   ulyssesAttentionTensors_t tensors{};
   ulyssesAttentionOptions_t options{};  // scale, threads, local: resolved
 
-  /// Heads travel and are computed in so many groups, each with so many KV heads of every rank.
+  /// Heads travel and are computed in so many groups, each with so many KV heads of every rank. Where
+  /// options.headGroups is 0: in one, unless useGroups says otherwise.
   int groups = 1;
   int64_t groupKvHeads = 0, groupHeads = 0;
 
@@ -41,6 +42,13 @@ int64_t bytesOf(ulyssesDataType_t type);
 /// Throws InvalidArgument. `options` may be null. `withData`: the pointers of tensors must be there.
 Request resolve(const ulyssesGeometry_t* geometry, const ulyssesAttentionTensors_t* tensors,
                 const ulyssesAttentionOptions_t* options, bool backward, int nRanks, int rank, bool withData);
+
+/// How many head groups pay where a network lies between ranks (docs/attention.md): of what all ranks agree on, so all
+/// come to the same. 1 where options.headGroups says how many.
+int groupsOverNetwork(const Request& request);
+
+/// Heads in so many groups, which must fit.
+void useGroups(Request& request, int groups);
 
 /// What all ranks must agree on beyond geometry and tensors, for a text.
 std::string describeOptions(const Request& request);

@@ -5,6 +5,7 @@
 // reason at its peers, at once; and the communicator goes on. And local attention by a callback.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -314,6 +315,31 @@ TEST(Callback, GetsTheGatheredHeads) {
       EXPECT_GT(call.stats.exposedUs, 0);
     });
   }
+}
+
+/// How many groups it will be is known with a communicator only, so the workspace is enough for whatever is chosen.
+TEST(Workspace, IsEnoughForEveryChoiceOfGroups) {
+  for (const bool backward : {false, true})
+    for (const std::int64_t sequence : {4096, 4098}) {
+      Call call;
+      Seen seen;
+      useCallback(&call, &seen);
+      call.geometry.sequence = sequence;
+      call.geometry.heads = 2 * kRanks;
+      call.tensors.headDim = 65;
+      std::size_t bytes[3] = {};
+      for (const int groups : {0, 1, 2}) {
+        call.options.headGroups = groups;
+        ASSERT_EQ(ulyssesAttentionWorkspaceBytes(&call.geometry, &call.tensors, &call.options, backward ? 1 : 0, kRanks,
+                                                 0, &bytes[groups]),
+                  ulyssesSuccess)
+            << attentionError();
+      }
+      EXPECT_EQ(bytes[0], std::max(bytes[1], bytes[2])) << sequence;
+      if (sequence == 4098 && !backward) {
+        EXPECT_GT(bytes[2], bytes[1]) << "the case in which it matters";
+      }
+    }
 }
 
 /// In each group; whichever fails, all ranks end together and go on.

@@ -15,6 +15,7 @@ RUNS = [
     "--ranks 1 --seq 100 --heads 2 --head-dim 16 --dtype f32 --backward",
     "--ranks 3 --seq 90 --heads 6 --kv-heads 2 --head-dim 16 --v-head-dim 8 --dtype bf16 --causal --backward",
     "--ranks 2 --tokens 70,31 --heads 4 --head-dim 8 --dtype f16 --window 20,5 --backward --layout bhsd --memory plain",
+    "--ranks 2 --seq 1024 --heads 16 --head-dim 64 --dtype f32",
     "--ranks 2 --seq 128 --heads 8 --head-dim 16 --dtype f32 --head-groups 4 --order zigzag --causal --threads 2",
 ]
 KEYS = {"op", "ranks", "threads", "head_groups", "tensor_bytes", "workspace_bytes", "peak_bytes", "forward", "errors", "compare"}
@@ -41,6 +42,8 @@ def check_run(program: str, arguments: str, directory: str) -> list[str]:
     findings = [f"{arguments}: no {key} in the JSON" for key in sorted(KEYS - row.keys())]
     if set(row["errors"]) != wanted:
         findings.append(f"{arguments}: checked {sorted(row['errors'])}, want {sorted(wanted)}")
+    if "--head-groups" not in arguments and row["head_groups"] != 1:
+        findings.append(f"{arguments}: {row['head_groups']} head groups, want 1 where ranks share memory")
     if not row["forward"]["time_us"]["p50"] > 0 or not row["forward"]["tflop_per_s"] > 0:
         findings.append(f"{arguments}: no times")
     return findings

@@ -197,6 +197,18 @@ class Measuring(Case):
                 for way in ("forward", "backward"):
                     self.assertGreater(row[way]["time_us"]["min"], 20)  # two exchanges over the wire
 
+    def test_attention_chooses_head_groups(self) -> None:
+        """By default, of what all ranks know: one where a group would be small, else so many that each is worth an exchange."""
+        large = ["--seq", "1024", "--head-dim", "64", "--heads"]
+        for shape, groups in (([*large, "16"], 8), (["--seq", "32", *large[2:], "16"], 1), ([*large, "12", "--kv-heads", "6"], 3),
+                              ([*large, "16", "--batch", "2"], 8), ([*large, "16", "--kv-heads", "1"], 1),
+                              ([*large, "16", "--head-groups", "2"], 2)):
+            with self.subTest(shape), tempfile.TemporaryDirectory(prefix="hosts-") as folder:
+                report = Path(folder, "report.json")
+                self.good(self.measured("attention", *shape, "--dtype", "bf16", "--backward", "--iters", "2", "--json", str(report)))
+                row = json.loads(report.read_text(encoding="utf-8"))["results"][0]
+                self.assertEqual(row["head_groups"], groups)
+
     def test_a_failure_is_told_to_all(self) -> None:
         for each in self.measured("scatter_heads", "--seq", "256", "--heads", "8", "--compare", "floor", "--compare-strict"):
             self.assertNotEqual(each.status, 0, str(each))
