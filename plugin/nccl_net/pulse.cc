@@ -151,10 +151,13 @@ void Pulse::joinIfEmpty() noexcept {
 void Pulse::stop() noexcept {
   constexpr int64_t kExitMs = 1'000;
   std::thread ended;
+  Members givenUp;  // freed after the thread has ended, and before UCX's handlers at exit
   {
     std::unique_lock lock(mutex_);
-    if (owner_ == getpid() && thread_.joinable())
+    if (owner_ == getpid() && thread_.joinable()) {
       settled_.wait_for(lock, milliseconds(kExitMs), [&] { return lingering_.empty(); });
+      givenUp.swap(lingering_);
+    }
     ended = takeThread();
   }
   if (!ended.joinable()) return;

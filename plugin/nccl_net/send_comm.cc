@@ -12,14 +12,6 @@
 namespace ulysses::nccl {
 namespace {
 
-/// Workers that must not be used any more, not even to free them: see SendComm::open.
-void abandon(std::unique_ptr<UcxWorker> worker) {
-  static std::mutex mutex;
-  static auto* const abandoned = new std::vector<std::unique_ptr<UcxWorker>>;
-  const std::lock_guard lock(mutex);
-  abandoned->push_back(std::move(worker));
-}
-
 /// How long what was sent is kept for a receiver that does not ask for it, after the sender has closed.
 constexpr int64_t kLingerMs = 30'000;
 
@@ -121,11 +113,11 @@ void SendComm::open(std::span<const std::byte> address) {
   };
   const ucs_status_t status = worker_->open(address, onLost, this, &endpoint_);
   if (status == UCS_OK) {
-    // When its peer dies between UCX's connection and the first record on it, UCX 1.13.1 asserts at the next progress
-    // (tcp_ep.c:478). The control socket ends first.
+    // When its peer closes between UCX's connection and the first record on it, UCX 1.13.1 asserts at the next progress
+    // (tcp_ep.c:478). The control socket tells first, and a worker that is freed makes none.
     control_.move();
     if (!control_.ended() && control_.waiting() == 0) return;
-    abandon(std::exchange(worker_, nullptr));
+    worker_.reset();
     endpoint_ = nullptr;
     control_.close();
     return fail(Result::RemoteLost, "the peer closed, or its process ended, while it was connected to");

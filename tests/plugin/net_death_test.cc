@@ -3,14 +3,48 @@
 //
 // Peers that die or stop: the survivor is told, and can close.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <functional>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "net_setting.h"
+
+namespace ulysses::nccl_test {
+namespace {
+
+/// What happens once, in this process, between UCX's connecting over TCP and its first record there, which then fails.
+std::function<void()> whileUcxConnects;
+
+bool isUcxGreeting(const void* bytes, size_t n) {
+  constexpr uint64_t kGreeting = 0xcafebabe12345678;
+  uint64_t word = 0;
+  if (n >= sizeof word) std::memcpy(&word, bytes, sizeof word);
+  return word == kGreeting;
+}
+
+}  // namespace
+}  // namespace ulysses::nccl_test
+
+/// In place of the C library's, for UCX too.
+extern "C" ssize_t send(int fd, const void* bytes, size_t n, int flags) {
+  using namespace ulysses::nccl_test;
+  if (whileUcxConnects && isUcxGreeting(bytes, n)) {
+    std::exchange(whileUcxConnects, nullptr)();
+    errno = ECONNRESET;
+    return -1;
+  }
+  return syscall(SYS_sendto, fd, bytes, n, flags, nullptr, 0);
+}
 
 namespace ulysses::nccl_test {
 namespace {
@@ -142,6 +176,36 @@ TEST_P(NetDeath, WhileConnecting) {
           NET_OK(rank.net().closeSend(comm));
         },
         1);
+}
+
+size_t descriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<size_t>(std::distance(begin(all), end(all)));
+}
+
+/// It closes in the middle of UCX's connecting to it, where UCX 1.13.1 is left with an endpoint that asserts when it is
+/// moved on. That is told like any loss of a peer, and nothing is left behind.
+TEST(NetDeath, InTheMiddleOfUcxConnecting) {
+  runRanks({}, 2, [](Rank& rank) {
+    if (rank.index() == 0) {
+      const size_t before = descriptors();
+      void* const comm = rank.connectTo(1);
+      whileUcxConnects = [&] {
+        rank.tell(1, std::span("connecting", 10));
+        rank.hear(1);
+      };
+      NET_EQ(rank.sendUntilError(comm), NcclResult::RemoteError);
+      NET_CHECK(!whileUcxConnects);
+      NET_OK(rank.net().closeSend(comm));
+      NET_EQ(descriptors(), before);
+    } else {
+      const Link link = rank.acceptFrom(0);
+      rank.hear(0);
+      NET_OK(rank.net().closeRecv(link.comm));
+      NET_OK(rank.net().closeListen(link.listener));
+      rank.tell(0, std::span("closed", 6));
+    }
+  });
 }
 
 /// A stopped peer is no error, and closing does not wait for it.

@@ -18,7 +18,15 @@
 #include <thread>
 
 #if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/lsan_interface.h>
+/// UCX 1.13.1 leaks 100 bytes of a connection that it cannot make because the peer's shared memory is gone: an address
+/// and a table that libuct itself allocates. What we would forget of UCX's (workers, endpoints) is allocated elsewhere.
+extern "C" const char* __lsan_default_suppressions() {  // NOLINT(bugprone-reserved-identifier)
+  return "leak:libuct.so\n";
+}
+/// Nothing is written about it: a test looks at what is.
+extern "C" const char* __lsan_default_options() {  // NOLINT(bugprone-reserved-identifier)
+  return "print_suppressions=0";
+}
 #endif
 
 namespace ulysses::nccl_test {
@@ -222,9 +230,6 @@ Completed Rank::complete(void* request, int parts, double seconds) {
 }
 
 NcclResult Rank::sendUntilError(void* comm) {
-#if defined(__SANITIZE_ADDRESS__)
-  const __lsan::ScopedDisabler disabler;  // UCX 1.13.1 leaks when it cannot attach to a dead peer's shared memory
-#endif
   char byte = 1;
   NcclResult result = NcclResult::Success;
   waitFor("a send to fail", [&] {
