@@ -71,6 +71,15 @@ void tryOut() {
   });
 }
 
+[[noreturn]] void refuseMemory(const Connection& connection, const char* what, int type) {
+  const bool knowsCuda = connection.transport()->knows(UCS_MEMORY_TYPE_CUDA);
+  raise(Result::InvalidArgument,
+        "{} of type {}: want {} (host), all that the devices offer; {} at hand {} CUDA memory, which this plugin does "
+        "not "
+        "use; leave NCCL_NET_GDR_LEVEL unset, so that NCCL stages through host memory",
+        what, type, kPointerHost, UcxLibrary::get().versionText(), knowsCuda ? "knows" : "does not know");
+}
+
 Connection& connectionOf(void* comm) { return *static_cast<Connection*>(comm); }
 
 /// Into the pulse's care; what NCCL gets of it.
@@ -145,11 +154,15 @@ NcclResult acceptOn(void* listenComm, void** recvComm, void** deviceComm) noexce
 NcclResult registerMemory(void* comm, void* data, size_t bytes, int type, void** mhandle) noexcept {
   *mhandle = nullptr;
   return guard("regMr", [&] {
-    require(type == kPointerHost, "memory of type {}: want {} (host); devices do not offer other memory", type,
-            kPointerHost);
+    if (type != kPointerHost) refuseMemory(connectionOf(comm), "memory", type);
     *mhandle = std::make_unique<Registration>(connectionOf(comm), data, bytes).release();
     return NcclResult::Success;
   });
+}
+
+NcclResult registerDmaBuf(void* comm, void*, size_t, int type, uint64_t, int, void** mhandle) noexcept {
+  *mhandle = nullptr;
+  return guard("regMrDmaBuf", [&]() -> NcclResult { refuseMemory(connectionOf(comm), "a DMA-BUF with memory", type); });
 }
 
 NcclResult deregisterMemory(void* comm, void* mhandle) noexcept {

@@ -21,6 +21,9 @@ NcclResult listenOn(void* context, int device, void* handle, void** listenComm) 
 NcclResult connectTo(void* context, int device, void* handle, void** sendComm, void** deviceComm) noexcept;
 NcclResult acceptOn(void* listenComm, void** recvComm, void** deviceComm) noexcept;
 NcclResult registerMemory(void* comm, void* data, size_t bytes, int type, void** mhandle) noexcept;
+/// Always refused, in words: see kPointerHost in fillCommon().
+NcclResult registerDmaBuf(void* comm, void* data, size_t bytes, int type, uint64_t offset, int fd,
+                          void** mhandle) noexcept;
 NcclResult deregisterMemory(void* comm, void* mhandle) noexcept;
 NcclResult sendMessage(void* sendComm, void* data, size_t bytes, int tag, void** request) noexcept;
 NcclResult receiveMessages(void* recvComm, int n, void** data, const size_t* sizes, const int* tags,
@@ -37,6 +40,8 @@ void fillCommon(Properties& properties, const NetDevice& device) {
   properties.name = device.name.c_str();
   properties.pciPath = device.pciPath.empty() ? nullptr : device.pciPath.c_str();
   properties.guid = device.guid;
+  // Whatever UCX knows: it would copy from and to a GPU on the pulse's thread, too, which has no CUDA context, and
+  // nothing here could be tried. NCCL stages through pinned host memory then.
   properties.ptrSupport = kPointerHost;
   properties.speed = device.speedMbps;
   properties.port = device.port;
@@ -62,6 +67,7 @@ constexpr Net tableOfCommon() {
   net.devices = countDevices;
   net.accept = acceptOn;
   net.regMr = registerMemory;
+  net.regMrDmaBuf = registerDmaBuf;
   net.deregMr = deregisterMemory;
   net.iflush = flushNothing;
   net.test = testRequest;

@@ -131,6 +131,9 @@ class NetOf final : public Net {
   NcclResult regMr(void* comm, void* data, size_t bytes, int type, void** mhandle) override {
     return table_.regMr(comm, data, bytes, type, mhandle);
   }
+  NcclResult regMrDmaBuf(void* comm, void* data, size_t bytes, int type, void** mhandle) override {
+    return table_.regMrDmaBuf(comm, data, bytes, type, 0, -1, mhandle);
+  }
   NcclResult deregMr(void* comm, void* mhandle) override { return table_.deregMr(comm, mhandle); }
 
   NcclResult isend(void* comm, void* data, size_t bytes, int tag, void* mhandle, void** request) override {

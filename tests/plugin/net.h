@@ -41,6 +41,7 @@ class Net {
   virtual NcclResult connect(int device, void* handle, void** comm, void** deviceComm) = 0;
   virtual NcclResult accept(void* listenComm, void** comm, void** deviceComm) = 0;
   virtual NcclResult regMr(void* comm, void* data, size_t bytes, int type, void** mhandle) = 0;
+  virtual NcclResult regMrDmaBuf(void* comm, void* data, size_t bytes, int type, void** mhandle) = 0;
   virtual NcclResult deregMr(void* comm, void* mhandle) = 0;
   virtual NcclResult isend(void* comm, void* data, size_t bytes, int tag, void* mhandle, void** request) = 0;
   virtual NcclResult irecv(void* comm, int n, void** data, size_t* sizes, int* tags, void** mhandles,

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -28,6 +29,13 @@ size_t threads() {
 size_t descriptors() {
   const std::filesystem::directory_iterator all("/proc/self/fd");
   return static_cast<size_t>(std::distance(begin(all), end(all)));
+}
+
+/// Whether a line was that begins with `level` and has `text` in it.
+bool wasLogged(const std::string& level, const std::string& text) {
+  return std::ranges::any_of(logged(), [&](const std::string& line) {
+    return line.starts_with(level) && line.find(text) != std::string::npos;
+  });
 }
 
 void ignoreLine(nccl::LogLevel, unsigned long, const char*, int, const char*, ...) {}
@@ -177,6 +185,11 @@ TEST_P(NetPlugin, Memory) {
       mhandle = &mhandle;
       NET_EQ(rank.net().regMr(comm, data.data(), 100, 2, &mhandle), NcclResult::InvalidArgument);
       NET_CHECK(mhandle == nullptr);
+      NET_CHECK(wasLogged("WARN", "regMr: memory of type 2: want 1 (host)"));
+      mhandle = &mhandle;
+      NET_EQ(rank.net().regMrDmaBuf(comm, data.data(), 100, 2, &mhandle), NcclResult::InvalidArgument);
+      NET_CHECK(mhandle == nullptr);
+      NET_CHECK(wasLogged("WARN", "regMrDmaBuf: a DMA-BUF with memory of type 2: want 1 (host)"));
     };
     if (rank.index() == 0) {
       void* const comm = rank.connectTo(1);

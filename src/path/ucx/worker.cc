@@ -93,6 +93,13 @@ UcxContext::~UcxContext() {
   if (context_) ucx_.ucp_cleanup(context_);
 }
 
+bool UcxContext::knows(ucs_memory_type_t type) const {
+  ucp_context_attr_t attributes{};
+  attributes.field_mask = UCP_ATTR_FIELD_MEMORY_TYPES;
+  requireOk(ucx_, ucx_.ucp_context_query(context_, &attributes), "asking for memory types");
+  return (attributes.memory_types & (uint64_t{1} << type)) != 0;
+}
+
 std::shared_ptr<UcxContext> UcxContext::shared() {
   static std::mutex mutex;
   static std::weak_ptr<UcxContext> current;

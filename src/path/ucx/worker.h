@@ -22,6 +22,8 @@ class UcxContext {
   UcxContext(const UcxContext&) = delete;
   UcxContext& operator=(const UcxContext&) = delete;
   ucp_context_h get() const noexcept { return context_; }
+  /// Whether it can move such memory: more than the host's only in builds of UCX with the device's modules.
+  bool knows(ucs_memory_type_t type) const;
 
  private:
   const UcxLibrary& ucx_;
