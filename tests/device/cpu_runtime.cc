@@ -55,7 +55,7 @@ void CpuRuntime::free(std::byte* memory) noexcept {
 }
 
 void CpuRuntime::abandon(std::byte* memory) noexcept {
-  static std::vector<std::byte*> all;  // so that it is no leak
+  static auto& all = *new std::vector<std::byte*>;  // so that it is no leak
   const std::lock_guard lock(mutex);
   all.push_back(memory);
   sizes().erase(memory);
