@@ -276,6 +276,21 @@ void Communicator::rememberError(const std::string& text) {
   lastError_ = text;
 }
 
+/// A step of the opt-in thread; whether there is something to do at once.
+bool Communicator::progress(Waiter& waiter) {
+  const bool any = exchange_->outstanding();
+  try {
+    if (any && exchange_->advance())
+      waiter.reset();
+    else if (any)
+      exchange_->idle(waiter, false);
+  } catch (const std::exception&) {
+    return false;  // out of memory while a failure was put into words, say: the caller's own turn will tell it
+  }
+  outstanding_.store(exchange_->outstanding(), std::memory_order_relaxed);
+  return any;
+}
+
 /// The opt-in thread: takes turns with the caller, a step at a time.
 void Communicator::runProgress() {
   constexpr int kIdleUs = 200;
@@ -284,12 +299,7 @@ void Communicator::runProgress() {
     bool any = false;
     {
       const std::lock_guard lock(progressMutex_);
-      any = exchange_->outstanding();
-      if (any && exchange_->advance())
-        waiter.reset();
-      else if (any)
-        exchange_->idle(waiter, false);
-      outstanding_.store(exchange_->outstanding(), std::memory_order_relaxed);
+      any = progress(waiter);
     }
     if (!any) {
       waiter.reset();

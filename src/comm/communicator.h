@@ -92,6 +92,7 @@ class Communicator {
   std::optional<Cause> deviceTrouble() const;
   Deadline deadline() const;
   void logState() const;
+  bool progress(Waiter& waiter);
   void runProgress();
   void remember(PreparedCall& prepared, const TensorMemory& memory, const CallBytes& bytes);
   Result startOnHost(const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence);

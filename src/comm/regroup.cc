@@ -197,6 +197,7 @@ UniqueId Regroup::offerId() {
     return id;
   } catch (...) {
     council_.giveUp(rank_, stamp_);
+    serving_.stop();
     throw;
   }
 }

@@ -48,6 +48,8 @@ void ShmPath::refreshSnapshot() {
 
 TensorRef ShmPath::locate(const void* pointer, const Extent& extent) {
   refreshSnapshot();
+  // Room for what an operation may announce: publish must not allocate.
+  if (announced_.capacity() - announced_.size() < kMaxTensors) announced_.reserve(2 * announced_.size() + kMaxTensors);
   TensorRef ref{.segment = 0, .offset = 0, .address = reinterpret_cast<uint64_t>(pointer)};
   const std::byte* begin = static_cast<const std::byte*>(pointer) + extent.begin;
   const auto after = std::upper_bound(snapshot_.begin(), snapshot_.end(), begin,
