@@ -44,11 +44,12 @@ Trial::Trial(int rank, int nRanks, TrialOptions options) : rank_(rank), nRanks_(
   input_ = take(static_cast<std::size_t>(options_.tokens[own] * heads_) * row * kSlack + 2 * kGuard);
   try {
     output_ = take(static_cast<std::size_t>(sequence_ * options_.heads[own]) * row * kSlack + 2 * kGuard);
+    reset();
   } catch (...) {
     give(input_);
+    give(output_);
     throw;
   }
-  reset();
 }
 
 Trial::~Trial() {
