@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "path/cuda/device_call.h"
 
+#include <numeric>
 #include <span>
 
 namespace ulysses {
@@ -10,6 +11,7 @@ DeviceCall::DeviceCall(DeviceRuntime& runtime, const Plan& plan, uint64_t callHa
     : plan_(plan), work_(plan, tilePieces) {
   const device::Work host = work_.work();
   const auto n = static_cast<size_t>(plan.nRanks());
+  tiles_ = std::accumulate(host.pushTiles, host.pushTiles + n, host.sumTiles);
   pushes_ = upload(runtime, work_.pushes());
   firstPush_ = upload(runtime, std::span(host.firstPush, n + 1));
   pushTiles_ = upload(runtime, std::span(host.pushTiles, n));

@@ -16,6 +16,8 @@ class DeviceCall {
 
   const Plan& plan() const { return plan_; }
   bool isPulled(int tensor) const { return work_.isPulled(tensor); }
+  /// What there is to do for thread blocks: more of them would only wait.
+  uint32_t tiles() const { return tiles_; }
   /// All but what is of a rank or of one launch: rank, boards, segments, report, pointers, segments and offsets of
   /// places.
   const device::Arguments& arguments() const { return arguments_; }
@@ -23,6 +25,7 @@ class DeviceCall {
  private:
   const Plan& plan_;
   DeviceWork work_;
+  uint32_t tiles_ = 0;
   DeviceMemory pushes_, firstPush_, pushTiles_, sums_, sources_;
   device::Arguments arguments_;
 };

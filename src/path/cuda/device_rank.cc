@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <climits>
 
 #include "base/check.h"
 
@@ -76,7 +77,8 @@ void DeviceRank::enqueue(const DeviceCall& call, std::span<const std::byte* cons
     arguments.outputs[t] = outputs[i];
     place(call, t, call.isPulled(t) ? inputs[i] : outputs[i], arguments.letter.tensors[t]);
   }
-  runtime_.launch(arguments, blocks_, stream);
+  const int most = static_cast<int>(std::min<uint32_t>(call.tiles(), INT_MAX));
+  runtime_.launch(arguments, std::clamp(most, 1, blocks_), stream);
 }
 
 /// A rank alone reaches its own memory by pointer.
