@@ -99,8 +99,8 @@ std::string ShmPeer::exitReason() const {
   if (!pidfd_) return "";
   PidfdInfo info{};
   info.mask = kPidfdInfoExit;
-  // The exit code appears when the parent has reaped the process: give it a moment, this is not the fast path.
-  for (int i = 0; i < 20; ++i) {
+  // The exit code appears when the parent has reaped the process: give it 30 ms, this is not the fast path.
+  for (int i = 0; i < 60; ++i) {
     if (ioctl(pidfd_.get(), _IOWR(0xFF, 11, PidfdInfo), &info) == 0 && (info.mask & kPidfdInfoExit))
       return describeStatus(info.exitCode);
     usleep(500);
