@@ -221,7 +221,6 @@ const void* Communicator::registerDevice(std::byte* pointer, int64_t bytes) {
                                               [this](std::span<const std::byte> mine) { return allGather(mine); });
       sharedDevice_.store(device_.get(), std::memory_order_release);
     }
-    device_->runtime().memoryOf(pointer);
   } catch (const Error& error) {
     static_cast<void>(poison(Operation::ScatterHeads, error.result(), error.what()));  // the peers are gathering
     throw;

@@ -3,6 +3,7 @@
 #include "comm/device_group.h"
 
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -21,7 +22,7 @@ uint64_t processToken() {
     if (getrandom(&random, sizeof(random), 0) != sizeof(random)) raiseErrno("getrandom");
     return random;
   }();
-  return token;
+  return token ^ static_cast<uint64_t>(getpid());  // a forked child is another
 }
 
 std::array<char, 240> problemOf(const std::string& text) {
