@@ -88,6 +88,7 @@ std::vector<DeviceGroup::Card> DeviceGroup::gather(std::byte* pointer, int64_t b
   }
   std::vector<Card> cards = valuesOf<Card>(allGather_(bytesOf(mine)));
   std::vector<Problem> problems;
+  problems.reserve(cards.size());
   for (const Card& card : cards) problems.push_back(card.problem);
   agree(problems);
   return cards;
@@ -136,6 +137,7 @@ void DeviceGroup::close(Registration& registration) noexcept {
 
 void DeviceGroup::connect(const std::vector<Card>& cards) {
   std::vector<std::byte*> boards;
+  boards.reserve(cards.size());
   for (const Card& card : cards) boards.push_back(map(card, card.board, card.boardHandle, boards_));
   const Card& mine = cards[static_cast<size_t>(rank_)];
   const auto here = std::ranges::count_if(cards, [&](const Card& card) { return card.device == mine.device; });
@@ -150,6 +152,7 @@ const void* DeviceGroup::add(std::byte* pointer, int64_t bytes) {
   try {
     if (!connected_) connect(cards);
     std::vector<device::Segment> segments;
+    segments.reserve(cards.size());
     for (const Card& card : cards)
       segments.push_back({map(card, card.allocation, card.handle, registration) + card.offset, card.bytes});
     registration.index = end_.segments().add(segments);
