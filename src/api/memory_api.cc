@@ -76,15 +76,12 @@ ulyssesResult_t ulyssesCommDeregister(ulyssesComm_t comm, void* handle) {
   return guard([&] {
     requireComm(idOf(comm));
     if (handle == &alreadyRegistered) return Result::Success;
-    bool ofDevice = false;
-    const Result result = withComm(idOf(comm), [&](Communicator& used) {
-      ofDevice = used.deregisterDevice(handle);
+    if (handle != nullptr && SegmentRegistry::instance().release(handle, false)) return Result::Success;
+    return withComm(idOf(comm), [&](Communicator& used) {
+      require(handle != nullptr && used.deregisterDevice(handle),
+              "handle {} is not from ulyssesCommRegister or ulyssesCommRegisterFd, or was deregistered before", handle);
       return Result::Success;
     });
-    if (ofDevice || result != Result::Success) return result;
-    require(handle != nullptr && SegmentRegistry::instance().release(handle, false),
-            "handle {} is not from ulyssesCommRegisterFd, or was deregistered before", handle);
-    return Result::Success;
   });
 }
 

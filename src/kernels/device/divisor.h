@@ -29,7 +29,6 @@ class Divisor {
     const uint32_t quotient = (high + number) >> shift_;
     return {quotient, number - quotient * divisor_};
   }
-  ULYSSES_HOST_DEVICE uint32_t value() const { return divisor_; }
 
  private:
   uint32_t divisor_ = 1, magic_ = 1, shift_ = 0;
