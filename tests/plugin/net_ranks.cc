@@ -281,6 +281,9 @@ std::vector<char> pattern(size_t bytes, unsigned seed) {
   return made;
 }
 
-const std::vector<std::string>& logged() { return logLines; }
+std::vector<std::string> logged() {
+  const std::lock_guard lock(logMutex);
+  return logLines;
+}
 
 }  // namespace ulysses::nccl_test

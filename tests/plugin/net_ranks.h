@@ -99,7 +99,7 @@ void runRanks(const Setting& setting, int ranks, const std::function<void(Rank&)
 
 /// Bytes that tell which message they are of, and where.
 std::vector<char> pattern(size_t bytes, unsigned seed);
-/// Lines that the plugin gave to the logger in this process.
-const std::vector<std::string>& logged();
+/// Lines that the plugin gave to the logger in this process, so far: its progress threads may add to them meanwhile.
+std::vector<std::string> logged();
 
 }  // namespace ulysses::nccl_test
