@@ -40,9 +40,12 @@ constexpr Variable kTable[] = {
     {"ULYSSES_PATH", "auto", "auto, shm, ucx",
      "how ranks reach each other: shared memory within a host and UCX between hosts, or one of them only, which must "
      "work; rank 0's value holds for the group"},
-    {"ULYSSES_TWO_LEVEL", "1", "0, 1",
-     "1: a KV head that several ranks of a host share crosses the network once, both ways; rank 0's value holds for "
-     "the group"},
+    {"ULYSSES_TWO_LEVEL", "heads", "heads, flat, joined, auto",
+     "what crosses between hosts: flat: from each rank to each; heads: but a KV head that several ranks of a host "
+     "share "
+     "once, both ways; joined: and all that a rank has for another host as one message, which ranks there pass on; "
+     "auto: "
+     "heads or joined, by the cost model, for each exchange; rank 0's value holds for the group"},
     {"ULYSSES_HOST_ID", "from the system", "any text",
      "ranks with different ones are taken to be on different hosts, to try out on one what there is between many"},
     {"ULYSSES_STAGING_BYTES", "1048576", "4096 .. 2^32",

@@ -52,7 +52,7 @@ Communicator::Communicator(Identity identity, Routes routes, Settings settings, 
       settings_(std::move(settings)),
       routes_(std::move(routes)),
       origin_(std::move(origin)),
-      plans_(rank_, settings_.planCacheSize, routes_.hosts) {
+      plans_(rank_, settings_.planCacheSize, routes_.hosts, routes_.crossing) {
   exchange_ = std::make_unique<Exchange>(std::move(identity), routes_.byRank, settings_.streamBytes,
                                          routes_.ranksHere <= coresOfHost());
   exchange_->onFailure([this] {

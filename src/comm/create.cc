@@ -39,7 +39,7 @@ RankInfo ownInfo(int rank, int nRanks, const Settings& settings, const HostId& h
   info.stagingBytes = settings.stagingBytes;
   info.verify = settings.verify;
   info.pathChoice = static_cast<int32_t>(settings.path);
-  info.twoLevel = settings.twoLevel;
+  info.crossing = static_cast<int32_t>(settings.crossing);
   info.initTimeoutMs = settings.initTimeoutMs;
   copyText(info.host, host.name);
   copyText(info.meshName, meshName);

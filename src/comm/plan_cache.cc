@@ -47,7 +47,7 @@ PreparedCall& PlanCache::get(const Call& call) {
     return *entries_.front().call;
   }
   auto prepared = std::make_unique<PreparedCall>(call.operation, call.geometry, resolveTensors(call, rank_), rank_,
-                                                 nextRecordId_++, hosts_);
+                                                 nextRecordId_++, hosts_, crossing_);
   makeRoom();
   log::info(
       log::Subsystem::Plan,

@@ -12,9 +12,9 @@ namespace ulysses {
 /// Calls prepared before, least recently used dropped. A look-up that hits allocates nothing.
 class PlanCache {
  public:
-  /// `hosts`: see Streams.
-  PlanCache(int rank, int capacity, std::vector<int> hosts = {})
-      : rank_(rank), capacity_(static_cast<size_t>(capacity)), hosts_(std::move(hosts)) {}
+  /// `hosts` and `crossing`: see PreparedCall.
+  PlanCache(int rank, int capacity, std::vector<int> hosts = {}, Crossing crossing = Crossing::Heads)
+      : rank_(rank), capacity_(static_cast<size_t>(capacity)), hosts_(std::move(hosts)), crossing_(crossing) {}
 
   /// The prepared form of a call; throws Error when it cannot be prepared.
   PreparedCall& get(const Call& call);
@@ -32,6 +32,7 @@ class PlanCache {
   int rank_;
   size_t capacity_;
   std::vector<int> hosts_;
+  Crossing crossing_;
   uint64_t nextRecordId_ = 1;
   std::vector<std::byte> key_;  // of the call at hand; keeps its room
   std::list<Entry> entries_;    // most recently used first

@@ -121,10 +121,12 @@ std::unique_ptr<ShmPath> reachNeighbours(const Membership& membership, std::span
   return std::make_unique<ShmPath>(std::move(board), rank, std::move(peers), ranks);
 }
 
-/// Whether shared KV heads cross once per host. Seals are of what each rank sends each, so not where ranks verify.
+Crossing crossingOf(const Membership& membership) { return static_cast<Crossing>(membership.ranks.front().crossing); }
+
+/// Whether ranks pass on what crosses. Seals are of what each rank sends each, so not where ranks verify.
 bool passesOn(const Membership& membership) {
-  const RankInfo& first = membership.ranks.front();
-  return first.twoLevel != 0 && first.verify == 0 && needsContacts(membership.ranks);
+  return crossingOf(membership) != Crossing::Flat && membership.ranks.front().verify == 0 &&
+         needsContacts(membership.ranks);
 }
 
 #ifdef ULYSSES_HAVE_UCX
@@ -197,7 +199,10 @@ Routes reachPeers(const Membership& membership, MeshListener& listener, int rank
   Routes routes;
   routes.byRank.resize(membership.ranks.size());
   routes.ranksHere = static_cast<int>(neighbours.size());
-  if (passesOn(membership)) routes.hosts = hosts;
+  if (passesOn(membership)) {
+    routes.hosts = hosts;
+    routes.crossing = crossingOf(membership);
+  }
   auto ballot = std::make_shared<std::atomic<uint64_t>>(0);  // of groups that this rank heads
   listener.connect(membership, neighbours, rank, deadline, peers);
   faultPoint("init.connected");

@@ -9,6 +9,7 @@
 #include "comm/mesh.h"
 #include "comm/settings.h"
 #include "path/path.h"
+#include "plan/crossing.h"
 
 namespace ulysses {
 
@@ -17,7 +18,8 @@ struct Routes {
   std::vector<std::unique_ptr<Path>> paths;  // none when the rank is alone
   std::vector<Path*> byRank;                 // null for this rank
   int ranksHere = 1;                         // on this host, this one included
-  std::vector<int> hosts;                    // by rank, where shared KV heads cross once per host; else empty
+  std::vector<int> hosts;                    // by rank, where ranks pass on what crosses between hosts; else empty
+  Crossing crossing = Crossing::Heads;       // how it crosses then
 
   /// Every other rank by this one path.
   static Routes over(std::unique_ptr<Path> path, int rank, int nRanks);

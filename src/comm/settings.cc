@@ -53,6 +53,11 @@ const char* nameOf(PathChoice choice) {
   return kNames[static_cast<int>(choice)];
 }
 
+const char* nameOf(Crossing crossing) {
+  constexpr const char* kNames[] = {"heads", "flat", "joined", "auto"};
+  return kNames[static_cast<int>(crossing)];
+}
+
 void Settings::resolve(int nRanks) {
   constexpr int64_t kTenMinutes = 600'000;
   log::start();
@@ -73,7 +78,7 @@ void Settings::resolve(int nRanks) {
   origins_[kVerify] = originOf(kKnobs[kVerify]);
   path = static_cast<PathChoice>(env::choice(kKnobs[kPath].variable, {"auto", "shm", "ucx"}));
   origins_[kPath] = originOf(kKnobs[kPath]);
-  twoLevel = env::integer(kKnobs[kTwoLevel].variable, 1, 0, 1) == 1;
+  crossing = static_cast<Crossing>(env::choice(kKnobs[kTwoLevel].variable, {"heads", "flat", "joined", "auto"}));
   origins_[kTwoLevel] = originOf(kKnobs[kTwoLevel]);
   if (const char* text = env::text("ULYSSES_HOST_ID")) hostId = text;
   const int ranksPerCore = (nRanks + coresOfHost() - 1) / coresOfHost();
@@ -84,12 +89,21 @@ void Settings::resolve(int nRanks) {
 }
 
 std::array<Settings::Row, Settings::kRows> Settings::rows() const {
-  const int64_t values[kRows] = {timeoutMs,      initTimeoutMs, stagingBytes, planCacheSize,
-                                 progressThread, streamBytes,   verify,       static_cast<int64_t>(path),
-                                 twoLevel};
+  const int64_t values[kRows] = {timeoutMs,
+                                 initTimeoutMs,
+                                 stagingBytes,
+                                 planCacheSize,
+                                 progressThread,
+                                 streamBytes,
+                                 verify,
+                                 static_cast<int64_t>(path),
+                                 static_cast<int64_t>(crossing)};
+  const auto wordOf = [&](size_t i) {
+    if (i == kPath) return nameOf(path);
+    return i == kTwoLevel ? nameOf(crossing) : nullptr;
+  };
   std::array<Row, kRows> rows{};
-  for (size_t i = 0; i < kRows; ++i)
-    rows[i] = {kKnobs[i].field, values[i], i == kPath ? nameOf(path) : nullptr, origins_[i], kKnobs[i].variable};
+  for (size_t i = 0; i < kRows; ++i) rows[i] = {kKnobs[i].field, values[i], wordOf(i), origins_[i], kKnobs[i].variable};
   return rows;
 }
 

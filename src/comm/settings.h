@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "plan/crossing.h"
+
 namespace ulysses {
 
 /// Which paths a communicator may use: by topology, or one of them only.
@@ -23,10 +25,10 @@ struct Settings {
   bool verify = false;  // hash what is sent and what arrived
   int64_t streamBytes = 0;
   PathChoice path = PathChoice::Auto;
-  bool twoLevel = true;         // KV heads that ranks of one host share cross the network once
-  std::string hostId;           // "": by the system
-  uint32_t libraryVersion = 0;  // all ranks must run the same
-  std::string name;             // empty: derived from the unique id
+  Crossing crossing = Crossing::Heads;  // between hosts
+  std::string hostId;                   // "": by the system
+  uint32_t libraryVersion = 0;          // all ranks must run the same
+  std::string name;                     // empty: derived from the unique id
 
   /// Fills what is 0 from the environment, else the default for that many ranks on this host. Throws InvalidArgument
   /// naming field or variable. Again on what was resolved: nothing changes but what depends on the number of ranks.
@@ -51,5 +53,6 @@ struct Settings {
 
 const char* nameOf(Settings::Origin origin);
 const char* nameOf(PathChoice choice);
+const char* nameOf(Crossing crossing);
 
 }  // namespace ulysses

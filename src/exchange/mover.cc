@@ -46,10 +46,8 @@ void Mover::openStreams(std::span<const TensorRef* const> refs) {
       const bool isMapped = path.mappable(peer, refs[p][t]);
       if (!isMapped) in |= 1u << t;
       if (extent.end <= extent.begin) continue;
-      if (!isMapped)
-        path.requireChunks(peer);
-      else
-        bases_[p * kMaxTensors + static_cast<size_t>(t)] = path.map(peer, refs[p][t], extent);
+      if (!isMapped && !call_->streams().receivesFrom(peer).empty()) path.requireChunks(peer);
+      if (isMapped) bases_[p * kMaxTensors + static_cast<size_t>(t)] = path.map(peer, refs[p][t], extent);
     }
     staged_[p] = in;
     stagedAnywhere_ |= in;

@@ -60,8 +60,9 @@ class Mover {
   bool holdChunk(int peer);
   bool fill(const Streams::Send& send, const StagePiece& piece, std::byte* to);
   void pack(const Box& box, const View& view, const std::byte* from, const StagePiece& piece, std::byte* to);
-  bool sumForHost(const Streams::Send& send, const StagePiece& piece, std::byte* to);
-  bool haveAll(const Streams::HostSum& sum, const StagePiece& piece);
+  bool haveAll(const Streams::Transit& transit, const StagePiece& piece);
+  void passOn(const Streams::Send& send, const Streams::Source& from, const StagePiece& piece, std::byte* to);
+  void sumForHost(const Streams::Send& send, const Streams::Transit& sum, const StagePiece& piece, std::byte* to);
   void unpack(const Box& box, const StagePiece& piece, const std::byte* from);
   bool sumStaged(const SumUnit& unit, const StagePiece& piece);
   void hashSummands(const SumUnit& unit, const StagePiece& piece);

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The part of the mover that packs, unpacks and sums chunks.
+#include <cstring>
+
 #include "base/fault_point.h"
 #include "exchange/mover.h"
 
@@ -39,7 +41,16 @@ bool Mover::stepSend(int peer) {
 bool Mover::fill(const Streams::Send& send, const StagePiece& piece, std::byte* to) {
   const Plan& plan = call_->plan();
   const int tensor = send.box->tensor;
-  if (send.hostSum >= 0) return sumForHost(send, piece, to);
+  if (send.transit >= 0) {
+    const Streams::Transit& transit = call_->streams().transits()[static_cast<size_t>(send.transit)];
+    if (!haveAll(transit, piece)) return false;
+    const Streams::Source& first = call_->streams().sourcesOf(transit)[0];
+    if (transit.sourceCount == 1)
+      passOn(send, first, piece, to);
+    else
+      sumForHost(send, transit, piece, to);
+    return true;
+  }
   if (send.relayOf < 0) {
     pack(*send.box, plan.sourceView(*send.box), operation_->memory.input[tensor], piece, to);
     return true;
@@ -114,7 +125,7 @@ bool Mover::stepReceive(int peer) {
     if (!holdChunk(peer)) return moved;
     faultPoint("op.chunk_taken");
     const Streams::Receive& entry = entries[static_cast<size_t>(piece->index)];
-    if (entry.hostSum >= 0) return moved;  // taken by the send that it is added into
+    if (entry.transit >= 0) return moved;  // taken by the send that it is passed on by
     if (entry.unit >= 0) {
       if (!sumStaged(call_->plan().sumUnits()[static_cast<size_t>(entry.unit)], *piece)) return moved;
     } else {
@@ -163,8 +174,8 @@ bool Mover::sumStaged(const SumUnit& unit, const StagePiece& piece) {
 
 /// Whether the others' rows of this piece are at the front of their streams. Streams carry summands in one order, and
 /// what is sent in that order waits for nothing else.
-bool Mover::haveAll(const Streams::HostSum& sum, const StagePiece& piece) {
-  for (const Streams::Source& source : call_->streams().sourcesOf(sum)) {
+bool Mover::haveAll(const Streams::Transit& transit, const StagePiece& piece) {
+  for (const Streams::Source& source : call_->streams().sourcesOf(transit)) {
     if (source.rank == rank_) continue;
     const auto at = peekReceive(source.rank);
     if (!at || at->index != source.place || at->rowBegin != piece.rowBegin || !holdChunk(source.rank)) return false;
@@ -172,11 +183,18 @@ bool Mover::haveAll(const Streams::HostSum& sum, const StagePiece& piece) {
   return true;
 }
 
+/// From chunk to chunk, as they came.
+void Mover::passOn(const Streams::Send& send, const Streams::Source& from, const StagePiece& piece, std::byte* to) {
+  const StagePiece at = *peekReceive(from.rank);
+  const int64_t rowBytes = call_->plan().tensors()[static_cast<size_t>(send.box->tensor)].rowBytes();
+  const std::byte* rows = receives_[static_cast<size_t>(from.rank)].chunk.data() + at.chunkOffset;
+  std::memcpy(to, rows, static_cast<size_t>((piece.rowEnd - piece.rowBegin) * rowBytes));
+  advanceReceive(from.rank, at);
+}
+
 /// Rows of one KV head, added up over this host's ranks in float32 and rounded once, into the chunk.
-bool Mover::sumForHost(const Streams::Send& send, const StagePiece& piece, std::byte* to) {
+void Mover::sumForHost(const Streams::Send& send, const Streams::Transit& sum, const StagePiece& piece, std::byte* to) {
   const Plan& plan = call_->plan();
-  const Streams::HostSum& sum = call_->streams().hostSums()[static_cast<size_t>(send.hostSum)];
-  if (!haveAll(sum, piece)) return false;
   const TensorSpec& tensor = plan.tensors()[static_cast<size_t>(send.box->tensor)];
   const int64_t rowBytes = tensor.rowBytes(), tokenBytes = plan.geometry().batch * rowBytes;
   Summand* out = summands_.data();
@@ -194,7 +212,6 @@ bool Mover::sumForHost(const Streams::Send& send, const StagePiece& piece, std::
           kernels::Store::Cached);
   for (const Streams::Source& source : call_->streams().sourcesOf(sum))
     if (source.rank != rank_) advanceReceive(source.rank, *peekReceive(source.rank));
-  return true;
 }
 
 }  // namespace ulysses

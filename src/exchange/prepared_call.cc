@@ -37,8 +37,10 @@ uint64_t hashOfStrides(const CallRecord& record) {
 }  // namespace
 
 PreparedCall::PreparedCall(Operation operation, const Geometry& geometry, std::span<const TensorSpec> tensors, int rank,
-                           uint64_t recordId, std::span<const int> hosts)
-    : plan_(operation, geometry, tensors, rank), streams_(plan_, hosts), recordId_(recordId) {
+                           uint64_t recordId, std::span<const int> hosts, Crossing crossing)
+    : plan_(operation, geometry, tensors, rank),
+      streams_(plan_, hosts, hosts.empty() ? Crossing::Flat : chooseCrossing(plan_, hosts, crossing)),
+      recordId_(recordId) {
   const size_t pairs = static_cast<size_t>(plan_.nRanks()) * tensors.size();
   boundHash_.assign(static_cast<size_t>(plan_.nRanks()), 0);
   strides_.resize(pairs);

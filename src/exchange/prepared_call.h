@@ -16,9 +16,10 @@ namespace ulysses {
 /// by the communicator's cache; used by one operation at a time or several.
 class PreparedCall {
  public:
-  /// Throws Error. `recordId`: unique within the communicator, never 0. `hosts`: see Streams.
+  /// Throws Error. `recordId`: unique within the communicator, never 0. `hosts`: see Streams; `crossing` between them
+  /// is what is wanted, see chooseCrossing.
   PreparedCall(Operation operation, const Geometry& geometry, std::span<const TensorSpec> tensors, int rank,
-               uint64_t recordId, std::span<const int> hosts = {});
+               uint64_t recordId, std::span<const int> hosts = {}, Crossing crossing = Crossing::Heads);
 
   const Plan& plan() const { return plan_; }
   const Streams& streams() const { return streams_; }

@@ -43,7 +43,8 @@ class StageCursor {
     if (most > batch) most -= most % batch;  // whole tokens: longer strips at both ends
     const int64_t rows = std::min(box.rows(batch) - row_, most);
     const int64_t at = (offset_ + kAlign - 1) / kAlign * kAlign;
-    const bool starts = at + rows * rowBytes > chunkBytes_;
+    const bool isFirst = row_ == 0 && entries[static_cast<size_t>(index_)].apart;
+    const bool starts = isFirst || at + rows * rowBytes > chunkBytes_;
     return StagePiece{index_, row_, row_ + rows, starts ? 0 : at, starts};
   }
 

@@ -122,6 +122,12 @@ View Plan::destinationView(const Box& box) const {
   return viewOf(box, destinationSide(), geometry_, tensor, tensor.output);
 }
 
+std::vector<Box> Plan::boxesBetween(int source, int destination) const {
+  std::vector<Box> boxes;
+  forEachTransfer(*this, source, destination, [&](const Box& box) { boxes.push_back(box); });
+  return boxes;
+}
+
 int64_t Plan::bytesTo(int peer) const {
   int64_t bytes = 0;
   for (const Box& box : sendsTo(peer)) bytes += boxBytes(box);

@@ -67,6 +67,8 @@ class Plan {
   int64_t boxBytes(const Box& box) const {
     return box.rows(geometry_.batch) * tensors_[static_cast<size_t>(box.tensor)].rowBytes();
   }
+  /// What goes from one rank to another, in canonical order, also where this rank is neither.
+  std::vector<Box> boxesBetween(int source, int destination) const;
   int64_t bytesTo(int peer) const;
   int64_t bytesFrom(int peer) const;
   /// Bytes this rank receives in all, its own share included.

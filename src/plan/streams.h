@@ -4,11 +4,14 @@
 // What goes in chunks from rank to rank. Without hosts that is what the plan lists for each pair. With them, a KV head
 // that several ranks of one host need crosses to that host once, and one of them, its deputy, passes it on to the
 // others; on the way back, where all ranks that shared a head are on one host, a deputy adds up their partial sums and
-// the sum crosses. Steps and bytes: docs/algorithms.md.
+// the sum crosses. Where messages are joined, all that a rank has for another host goes to one rank there, its porter,
+// which passes on what is for others. Steps and bytes: docs/algorithms.md.
 #pragma once
+#include <deque>
 #include <span>
 #include <vector>
 
+#include "plan/crossing.h"
 #include "plan/plan.h"
 
 namespace ulysses {
@@ -20,17 +23,20 @@ class Streams {
     const Box* box;
     bool always = false;   // goes in chunks even where the peer can read this rank's memory
     int32_t relayOf = -1;  // index in Plan::receives(): its rows are passed on from the output once they came
-    int32_t hostSum = -1;  // index in hostSums(): its rows are the sum over this host's ranks
+    int32_t transit = -1;  // index in transits(): its rows are made of what others send this rank first
+    bool apart = false;    // begins a chunk: what stands before it must not wait for it
   };
   struct Receive {
     const Box* box;
     bool always = false;
-    int32_t receive = -1;  // index in Plan::receives(); -1: a summand of a host sum
+    int32_t receive = -1;  // index in Plan::receives(); -1: not for this rank
     int32_t unit = -1;     // of the plan, where this rank adds
-    int32_t hostSum = -1;
+    int32_t transit = -1;
+    bool apart = false;
   };
-  /// What this rank adds up for a rank of another host: rows of its own and of others of this host.
-  struct HostSum {
+  /// What this rank sends on for others. Of several sources: the sum of what ranks of this host, itself among them,
+  /// have for a rank of another host. Of one, a rank of another host: as it came, for a rank of this host.
+  struct Transit {
     int32_t firstSource = 0, sourceCount = 0;  // see sourcesOf(): ascending ranks
   };
   struct Source {
@@ -38,15 +44,16 @@ class Streams {
     int32_t place;  // in receivesFrom(rank); -1 for this rank
   };
 
-  /// `hosts[rank]`: equal numbers share a host; empty: as if all did.
-  Streams(const Plan& plan, std::span<const int> hosts);
+  /// `hosts[rank]`: equal numbers share a host; empty: as if all did. `crossing`: Heads or Joined; see chooseCrossing.
+  Streams(const Plan& plan, std::span<const int> hosts, Crossing crossing = Crossing::Heads);
 
   std::span<const Send> sendsTo(int peer) const { return slice(sends_, firstSend_, peer); }
   std::span<const Receive> receivesFrom(int peer) const { return slice(receives_, firstReceive_, peer); }
-  std::span<const Source> sourcesOf(const HostSum& sum) const {
-    return std::span(sources_).subspan(static_cast<size_t>(sum.firstSource), static_cast<size_t>(sum.sourceCount));
+  std::span<const Source> sourcesOf(const Transit& transit) const {
+    return std::span(sources_).subspan(static_cast<size_t>(transit.firstSource),
+                                       static_cast<size_t>(transit.sourceCount));
   }
-  std::span<const HostSum> hostSums() const { return hostSums_; }
+  std::span<const Transit> transits() const { return transits_; }
   /// Where a receive of the plan stands in the stream it comes in.
   int32_t placeOf(int32_t receive) const { return places_[static_cast<size_t>(receive)]; }
   /// Whether anything goes in chunks always.
@@ -66,9 +73,17 @@ class Streams {
     return std::span(all).subspan(first[p], first[p + 1] - first[p]);
   }
   void copyPlan();
+  bool isApart(int a, int b) const { return hosts_[static_cast<size_t>(a)] != hosts_[static_cast<size_t>(b)]; }
   std::vector<int> membersFor(int sequenceRank, int headRank, const Box& box) const;
   int deputyFor(int sequenceRank, int headRank, const Box& box) const;
+  bool isPassedOn(int source, int destination, const Box& box) const;
   void addDirect(Lists& lists, int peer);
+  void findPorters();
+  int porterFor(int source, int destination) const;
+  void addJoined(Lists& lists, int peer);
+  void addPorterage(Lists& lists, int source);
+  void passOn(Lists& lists, int source, int destination);
+  void addLater(Lists& lists);
   void addRelays(Lists& lists);
   void addSummands(Lists& lists);
   void sendAlways(Lists& lists, int peer, const Send& send);
@@ -78,10 +93,13 @@ class Streams {
 
   const Plan& plan_;
   std::vector<int> hosts_;
+  std::vector<int> seats_;                // [nRanks] place among the ranks of its host; only where messages are joined
+  std::vector<std::vector<int>> onHost_;  // [nRanks] by host number: its ranks, ascending; likewise
+  std::deque<Box> others_;                // boxes between other ranks
   std::vector<Send> sends_;
   std::vector<Receive> receives_;
   std::vector<size_t> firstSend_, firstReceive_;  // [nRanks + 1]
-  std::vector<HostSum> hostSums_;
+  std::vector<Transit> transits_;
   std::vector<Source> sources_;
   std::vector<int32_t> places_;
   std::vector<char> sendsAlways_, receivesAlways_;

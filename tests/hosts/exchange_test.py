@@ -148,7 +148,7 @@ class Bytes(Case):
         for more in ([], ["--backward"]):
             with self.subTest(more):
                 once = self.crossed(2, 4, *shape, *more)
-                each = self.crossed(2, 4, *shape, *more, ULYSSES_TWO_LEVEL=0)
+                each = self.crossed(2, 4, *shape, *more, ULYSSES_TWO_LEVEL="flat")
                 for host in (0, 1):
                     for way in (0, 1):
                         self.assertAlmostEqual(once[host][way] / each[host][way], 0.5, delta=0.03)
@@ -293,7 +293,7 @@ class Disagreeing(Case):
 
     def test_settings_of_rank_0_hold(self) -> None:
         def differ(rank: int) -> dict[str, object]:
-            return {"ULYSSES_STAGING_BYTES": 65536 << rank, "ULYSSES_TWO_LEVEL": rank % 2, "ULYSSES_TIMEOUT_MS": 20000 + rank}
+            return {"ULYSSES_STAGING_BYTES": 65536 << rank, "ULYSSES_TWO_LEVEL": ["joined", "flat"][rank % 2], "ULYSSES_TIMEOUT_MS": 20000 + rank}
 
         self.good(self.ended(["--comms", "2"], per_host=2, of_rank=differ))
 

@@ -20,27 +20,34 @@ struct Job {
   std::vector<int> hosts;
   std::vector<std::unique_ptr<Plan>> plans;
   std::vector<std::unique_ptr<Streams>> streams;
+  Crossing crossing;  // what came of what was wanted
 
-  Job(int nRanks, std::uint64_t seed) : run(drawCase(nRanks, seed)) {
+  Job(int nRanks, std::uint64_t seed, Crossing wanted) : run(drawCase(nRanks, seed)) {
     Rng rng(seed, static_cast<std::uint64_t>(nRanks), 7);
     const std::int64_t nHosts = rng.between(1, nRanks);
     const bool inBlocks = rng.chance(70);  // launchers deal ranks in blocks or round robin
     for (int rank = 0; rank < nRanks; ++rank)
       hosts.push_back(static_cast<int>(inBlocks ? rank * nHosts / nRanks : rank % nHosts));
     plans = run.allPlans();
-    for (const auto& plan : plans) streams.push_back(std::make_unique<Streams>(*plan, hosts));
+    crossing = chooseCrossing(*plans.front(), hosts, wanted);
+    for (const auto& plan : plans) {
+      EXPECT_EQ(chooseCrossing(*plan, hosts, wanted), crossing);
+      streams.push_back(std::make_unique<Streams>(*plan, hosts, crossing));
+    }
   }
   bool apart(int a, int b) const { return hosts[static_cast<std::size_t>(a)] != hosts[static_cast<std::size_t>(b)]; }
 };
 
 template <typename Check>
 void forRandomJobs(Check&& check) {
-  for (const int nRanks : {1, 2, 3, 4, 6, 8})
-    for (std::uint64_t seed = 0; seed < 150; ++seed) {
-      SCOPED_TRACE(testing::Message() << nRanks << " ranks, seed " << seed);
-      check(Job(nRanks, seed));
-      if (testing::Test::HasFailure()) return;
-    }
+  for (const Crossing wanted : {Crossing::Heads, Crossing::Joined})
+    for (const int nRanks : {1, 2, 3, 4, 6, 8})
+      for (std::uint64_t seed = 0; seed < 150; ++seed) {
+        SCOPED_TRACE(testing::Message() << nRanks << " ranks, seed " << seed << ", crossing "
+                                        << static_cast<int>(wanted));
+        check(Job(nRanks, seed, wanted));
+        if (testing::Test::HasFailure()) return;
+      }
 }
 
 TEST(Streams, BothEndsListTheSame) {
@@ -56,6 +63,7 @@ TEST(Streams, BothEndsListTheSame) {
           EXPECT_EQ(sent[i].box->seqToken, came[i].box->seqToken);
           EXPECT_EQ(sent[i].box->rows(from->geometry().batch), came[i].box->rows(from->geometry().batch));
           EXPECT_EQ(sent[i].always, came[i].always);
+          EXPECT_EQ(sent[i].apart, came[i].apart);
           EXPECT_FALSE(sent[i].always && job.apart(from->rank(), to->rank())) << "passed on within a host only";
         }
       }
@@ -98,7 +106,7 @@ TEST(Streams, EverythingArrivesOnce) {
 }
 
 void expectAllShares(const Job& job, const Plan& plan, const Streams& streams, const Streams::Send& send) {
-  const Streams::HostSum& sum = streams.hostSums()[static_cast<std::size_t>(send.hostSum)];
+  const Streams::Transit& sum = streams.transits()[static_cast<std::size_t>(send.transit)];
   int last = -1;
   for (const Streams::Source& source : streams.sourcesOf(sum)) {
     EXPECT_GT(source.rank, last);
@@ -120,11 +128,12 @@ TEST(Streams, SumsAreOfAllRanksThatShareTheHeadInOrder) {
       std::size_t sums = 0;
       for (int peer = 0; peer < plan->nRanks(); ++peer)
         for (const Streams::Send& send : streams.sendsTo(peer))
-          if (send.hostSum >= 0) {
-            expectAllShares(job, *plan, streams, send);
+          if (send.transit >= 0) {
+            if (streams.transits()[static_cast<std::size_t>(send.transit)].sourceCount > 1)
+              expectAllShares(job, *plan, streams, send);
             ++sums;
           }
-      EXPECT_EQ(sums, streams.hostSums().size());
+      EXPECT_EQ(sums, streams.transits().size());
     }
   });
 }
@@ -135,6 +144,7 @@ TEST(Streams, ASharedHeadCrossesOncePerHost) {
     using Key = std::tuple<int, int, int, std::int64_t, std::int64_t>;  // sequence rank, host, tensor, head, token
     std::map<Key, int> crossings;
     const bool scatters = job.run.operation == Operation::ScatterHeads;
+    if (!scatters && job.crossing == Crossing::Joined) return;  // never of heads that are shared
     for (const auto& from : job.plans)
       for (int to = 0; to < from->nRanks(); ++to)
         for (const auto& send : job.streams[static_cast<std::size_t>(from->rank())]->sendsTo(to)) {
@@ -156,6 +166,64 @@ TEST(Streams, ASharedHeadCrossesOncePerHost) {
           EXPECT_EQ(crossed, 1) << "from " << from->rank() << " to " << to;
         }
   });
+}
+
+/// Where messages are joined: one stream to each other host, and what is passed on there is what was sent.
+TEST(Streams, JoinedMessagesGoToOneRankOfAHost) {
+  int joined = 0, passedOn = 0;
+  forRandomJobs([&](const Job& job) {
+    if (job.crossing != Crossing::Joined) return;
+    for (const auto& plan : job.plans) {
+      const Streams& streams = *job.streams[static_cast<std::size_t>(plan->rank())];
+      std::map<int, int> streamsTo;  // by host
+      for (int peer = 0; peer < plan->nRanks(); ++peer) {
+        if (job.apart(plan->rank(), peer) && !streams.sendsTo(peer).empty())
+          ++streamsTo[job.hosts[static_cast<std::size_t>(peer)]];
+        for (const Streams::Send& send : streams.sendsTo(peer)) {
+          if (send.transit < 0) continue;
+          const auto sources = streams.sourcesOf(streams.transits()[static_cast<std::size_t>(send.transit)]);
+          ASSERT_EQ(sources.size(), 1U);
+          EXPECT_TRUE(job.apart(sources[0].rank, plan->rank()));
+          EXPECT_FALSE(job.apart(peer, plan->rank()));
+          const auto& came = streams.receivesFrom(sources[0].rank)[static_cast<std::size_t>(sources[0].place)];
+          EXPECT_EQ(came.box, send.box);
+          EXPECT_EQ(came.receive, -1);
+          ++passedOn;
+        }
+      }
+      for (const auto& [host, count] : streamsTo) EXPECT_EQ(count, 1) << "to host " << host;
+      joined += static_cast<int>(streamsTo.size());
+    }
+  });
+  EXPECT_GT(joined, 100);
+  EXPECT_GT(passedOn, 100);
+}
+
+/// Where messages are dear and few bytes go, they are joined; where bytes are many, they are not; never where sums of
+/// heads that ranks share may wait for each other.
+TEST(Streams, TheCheaperCrossingIsChosen) {
+  const auto chosen = [&](Operation operation, int64_t sequence, int64_t kvHeads, Crossing wanted) {
+    Geometry geometry;
+    geometry.nRanks = 64;
+    geometry.sequence = sequence;
+    geometry.heads = 64;
+    geometry.kvHeads = kvHeads;
+    const Strides strides{.sequence = 64 * 128, .batch = 64 * 128, .group = 128, .head = 128};
+    const TensorSpec tensors[] = {{.type = DataType::BF16,
+                                   .kind = TensorKind::Kv,
+                                   .sum = operation == Operation::GatherHeads,
+                                   .headDim = 128,
+                                   .input = strides,
+                                   .output = strides}};
+    std::vector<int> hosts;
+    for (int rank = 0; rank < 64; ++rank) hosts.push_back(rank / 8 * 8);
+    return chooseCrossing(Plan(operation, geometry, tensors, 0), hosts, wanted);
+  };
+  EXPECT_EQ(chosen(Operation::ScatterHeads, 512, 64, Crossing::Auto), Crossing::Joined);
+  EXPECT_EQ(chosen(Operation::ScatterHeads, 65536, 64, Crossing::Auto), Crossing::Heads);
+  EXPECT_EQ(chosen(Operation::ScatterHeads, 65536, 64, Crossing::Joined), Crossing::Joined);
+  EXPECT_EQ(chosen(Operation::GatherHeads, 512, 64, Crossing::Auto), Crossing::Joined);
+  EXPECT_EQ(chosen(Operation::GatherHeads, 512, 8, Crossing::Joined), Crossing::Heads);
 }
 
 TEST(Streams, WithoutHostsTheyAreThePlan) {

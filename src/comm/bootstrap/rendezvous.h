@@ -35,7 +35,7 @@ struct RankInfo {
   int64_t initTimeoutMs = 0;
   int64_t stagingBytes = 0;            // from here on: rank 0's hold for the group
   int32_t verify = 0, pathChoice = 0;  // a PathChoice
-  int32_t twoLevel = 0;
+  int32_t crossing = 0;                // a Crossing
   uint32_t reserved2 = 0;
   char host[64] = {};
   char meshName[32] = {};  // of its local socket, in the abstract namespace
