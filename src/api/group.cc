@@ -148,7 +148,7 @@ Result startCall(Communicator& comm, Operation operation, const ulyssesGeometry_
   try {
     translateCall(operation, geometry, tensors, nTensors, comm.nRanks(), call);
   } catch (const Error& error) {
-    return comm.poison(operation, error.result(), error.what());
+    return comm.refuse(call, error.result(), error.what(), stream);
   }
   return comm.start(call, bytes, stream, sequence);
 }

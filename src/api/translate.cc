@@ -102,15 +102,15 @@ Geometry translateGeometry(const ulyssesGeometry_t* in, int nRanks) {
 void translateCall(Operation operation, const ulyssesGeometry_t* geometry, const ulyssesTensor_t* tensors, int nTensors,
                    int nRanks, Call& call) {
   call.operation = operation;
-  call.geometry = translateGeometry(geometry, nRanks);
-  require(nTensors >= 1 && nTensors <= kMaxTensors, "nTensors={}: want 1..{}", nTensors, kMaxTensors);
-  require(tensors != nullptr, "tensors is NULL");
-  call.nTensors = nTensors;
-  for (int t = 0; t < nTensors; ++t) {
-    call.tensors[t] = translateTensor(tensors[t], t);
+  call.nTensors = tensors == nullptr ? 0 : std::clamp(nTensors, 0, kMaxTensors);
+  for (int t = 0; t < call.nTensors; ++t) {
     call.memory.input[t] = static_cast<const std::byte*>(tensors[t].input);
     call.memory.output[t] = static_cast<std::byte*>(tensors[t].output);
   }
+  call.geometry = translateGeometry(geometry, nRanks);
+  require(nTensors >= 1 && nTensors <= kMaxTensors, "nTensors={}: want 1..{}", nTensors, kMaxTensors);
+  require(tensors != nullptr, "tensors is NULL");
+  for (int t = 0; t < nTensors; ++t) call.tensors[t] = translateTensor(tensors[t], t);
 }
 
 }  // namespace ulysses::api

@@ -137,10 +137,18 @@ void Communicator::remember(PreparedCall& prepared, const TensorMemory& memory, 
 
 Result Communicator::start(const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence) {
   last_.prepared = nullptr;
-  if (device_ &&
-      anyOnDevice(call, [this](const void* pointer) { return device_->runtime().memoryOf(pointer).onDevice; }))
-    return enqueue(call, stream);
-  return startOnHost(call, bytes, stream, sequence);
+  return isOnDevice(call) ? enqueue(call, stream) : startOnHost(call, bytes, stream, sequence);
+}
+
+bool Communicator::isOnDevice(const Call& call) const {
+  return device_ &&
+         anyOnDevice(call, [this](const void* pointer) { return device_->runtime().memoryOf(pointer).onDevice; });
+}
+
+Result Communicator::refuse(const Call& known, Result result, const std::string& text, void* stream) {
+  // Where no tensor can be looked at, a stream tells: host tensors take none.
+  const bool onDevice = isOnDevice(known) || (device_ && known.nTensors == 0 && stream != nullptr);
+  return onDevice ? refuseOnDevice(result, text, stream) : poison(known.operation, result, text);
 }
 
 Result Communicator::startOnHost(const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence) {
@@ -170,9 +178,13 @@ Result Communicator::enqueue(const Call& call, void* stream) {
   } catch (const std::bad_alloc&) {
     failure = {Result::OutOfMemory, "out of memory while the call was planned"};
   }
-  exchange_->noteError(failure.second);
-  if (!device_->trouble()) device_->refuse(failure.first, stream);
-  return failure.first;
+  return refuseOnDevice(failure.first, failure.second, stream);
+}
+
+Result Communicator::refuseOnDevice(Result result, const std::string& text, void* stream) {
+  exchange_->noteError(text);
+  if (!device_->trouble()) device_->refuse(result, stream);
+  return result;
 }
 
 void Communicator::enqueueChecked(const Call& call, void* stream) {

@@ -58,6 +58,9 @@ class Communicator {
   bool repeats(Operation operation, const CallBytes& bytes) const;
   Result startAgain(uint64_t* sequence);
   Result poison(Operation operation, Result result, const std::string& text, const std::string& reproduction = {});
+  /// A call of which no more is known than operation, memory and stream: it fails here and at the peers, on the host or
+  /// on the device, wherever its exchange would have been. The other kind of exchanges goes on.
+  Result refuse(const Call& known, Result result, const std::string& text, void* stream);
   /// A new communicator of some of these ranks, together with theirs; null when this rank is to be in none. Throws
   /// Error.
   std::unique_ptr<Communicator> regroup(const Regroup::Wish& wish, Settings settings);
@@ -98,6 +101,8 @@ class Communicator {
   Result startOnHost(const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence);
   Result enqueue(const Call& call, void* stream);
   void enqueueChecked(const Call& call, void* stream);
+  bool isOnDevice(const Call& call) const;
+  Result refuseOnDevice(Result result, const std::string& text, void* stream);
   std::vector<std::byte> allGather(std::span<const std::byte> mine);
 
   struct LastCall {

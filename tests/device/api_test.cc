@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstring>
 #include <functional>
 #include <thread>
 #include <vector>
@@ -62,11 +63,15 @@ struct User {
     both[1].output = back ? kv() : gatheredKv();
     return both;
   }
-  ulyssesResult_t exchange(bool back) {
+  static ulyssesGeometry_t geometryOf() {
     ulyssesGeometry_t geometry = ULYSSES_GEOMETRY_INITIALIZER;
     geometry.sequence = kTokens;
     geometry.heads = kHeads;
     geometry.kvHeads = kKvHeads;
+    return geometry;
+  }
+  ulyssesResult_t exchange(bool back) {
+    const ulyssesGeometry_t geometry = geometryOf();
     const auto both = tensors(back);
     return (back ? ulyssesGatherHeads : ulyssesScatterHeads)(&geometry, both.data(), 2, comm, &stream);
   }
@@ -80,6 +85,27 @@ struct User {
       }
   }
   std::string lastError() const { return ulyssesGetLastError(comm); }
+  ulyssesResult_t asyncError() const {
+    ulyssesResult_t error = ulyssesInternalError;
+    EXPECT_EQ(ulyssesCommGetAsyncError(comm, &error), ulyssesSuccess);
+    return error;
+  }
+  /// Every rank tells the others its number, in host memory. By all ranks.
+  void expectHostExchangeWorks() const {
+    ulyssesGeometry_t geometry = ULYSSES_GEOMETRY_INITIALIZER;
+    geometry.sequence = geometry.heads = kRanks;
+    geometry.kvHeads = 1;
+    ulyssesTensor_t tensor{};
+    tensor.headDim = 1;
+    tensor.dtype = ulyssesFloat32;
+    tensor.kind = ulyssesTensorKv;
+    const auto mine = static_cast<float>(rank);
+    std::array<float, kRanks> all{};
+    tensor.input = &mine;
+    tensor.output = all.data();
+    EXPECT_EQ(ulyssesScatterHeads(&geometry, &tensor, 1, comm, nullptr), ulyssesSuccess) << lastError();
+    EXPECT_EQ(all, (std::array<float, kRanks>{0, 1, 2}));
+  }
 };
 
 class DeviceApi : public testing::Test {
@@ -128,10 +154,7 @@ class DeviceApi : public testing::Test {
 };
 
 void DeviceApi::expectGathered(const User& user) {
-  ulyssesGeometry_t geometry = ULYSSES_GEOMETRY_INITIALIZER;
-  geometry.sequence = kTokens;
-  geometry.heads = kHeads;
-  geometry.kvHeads = kKvHeads;
+  const ulyssesGeometry_t geometry = User::geometryOf();
   ulyssesSplit_t split;
   ASSERT_EQ(ulyssesGetSplit(&geometry, kRanks, user.rank, &split), ulyssesSuccess);
   for (std::int64_t t = 0; t < kTokens; ++t)
@@ -179,22 +202,10 @@ TEST_F(DeviceApi, OneThreadCallsForAllRanks) {
 
 TEST_F(DeviceApi, ExchangesOfHostTensorsGoOnBeside) {
   registerAll();
-  std::array<std::array<float, kRanks>, kRanks> gathered{};
   each([&](User& user) {
-    ulyssesGeometry_t geometry = ULYSSES_GEOMETRY_INITIALIZER;
-    geometry.sequence = geometry.heads = kRanks;
-    geometry.kvHeads = 1;
-    ulyssesTensor_t tensor{};
-    tensor.headDim = 1;
-    tensor.dtype = ulyssesFloat32;
-    tensor.kind = ulyssesTensorKv;
-    const auto mine = static_cast<float>(user.rank);
-    tensor.input = &mine;
-    tensor.output = gathered[static_cast<std::size_t>(user.rank)].data();
-    EXPECT_EQ(ulyssesScatterHeads(&geometry, &tensor, 1, user.comm, nullptr), ulyssesSuccess) << user.lastError();
+    user.expectHostExchangeWorks();
     EXPECT_EQ(user.exchange(false), ulyssesSuccess);
   });
-  for (const auto& row : gathered) EXPECT_EQ(row, (std::array<float, kRanks>{0, 1, 2}));
 }
 
 TEST_F(DeviceApi, BeforeAnyRegistrationTheRemedyIsNamed) {
@@ -216,14 +227,70 @@ TEST_F(DeviceApi, HostMemoryAmongDeviceMemoryIsNamed) {
   geometry.heads = kHeads;
   geometry.kvHeads = kKvHeads;
   EXPECT_EQ(ulyssesScatterHeads(&geometry, tensors.data(), 2, user(1).comm, &user(1).stream), ulyssesInvalidArgument);
-  EXPECT_EQ(user(1).lastError().find("tensors[0].input="), 0u) << user(1).lastError();
-  EXPECT_NE(user(1).lastError().find("not memory of this rank's GPU"), std::string::npos);
+  const std::string refusal = ulyssesGetLastError(nullptr);
+  EXPECT_EQ(refusal.find("tensors[0].input="), 0u) << refusal;
+  EXPECT_NE(refusal.find("not memory of this rank's GPU"), std::string::npos);
   EXPECT_EQ(user(0).exchange(false), ulyssesSuccess);  // enqueued; its peer's refusal comes later
   waitAll();
   ulyssesResult_t error = ulyssesSuccess;
   EXPECT_EQ(ulyssesCommGetAsyncError(user(0).comm, &error), ulyssesSuccess);
   EXPECT_EQ(error, ulyssesRemoteInvalid);
   EXPECT_EQ(user(0).lastError(), "device exchange 1: rank 1 could not make the call: invalid argument");
+}
+
+/// Calls with something that cannot be translated, at rank 1 only; the text that names it.
+struct BadCall {
+  const char* name;
+  const char* text;
+  std::function<ulyssesResult_t(User&)> make;
+};
+
+class DeviceApiBadCall : public DeviceApi, public testing::WithParamInterface<BadCall> {};
+
+ulyssesResult_t badDtype(User& user) {
+  const ulyssesGeometry_t geometry = User::geometryOf();
+  auto tensors = user.tensors(false);
+  const int none = 99;
+  std::memcpy(&tensors[1].dtype, &none, sizeof(none));
+  return ulyssesScatterHeads(&geometry, tensors.data(), 2, user.comm, &user.stream);
+}
+ulyssesResult_t badMagic(User& user) {
+  ulyssesGeometry_t geometry = User::geometryOf();
+  geometry.magic = 1;
+  const auto tensors = user.tensors(false);
+  return ulyssesScatterHeads(&geometry, tensors.data(), 2, user.comm, &user.stream);
+}
+ulyssesResult_t noTensors(User& user) {
+  const ulyssesGeometry_t geometry = User::geometryOf();
+  return ulyssesScatterHeads(&geometry, nullptr, 2, user.comm, &user.stream);
+}
+ulyssesResult_t badSplit(User& user) {
+  ulyssesGeometry_t geometry = User::geometryOf();
+  geometry.sequence = kTokens + 1;
+  const auto tensors = user.tensors(false);
+  return ulyssesScatterHeads(&geometry, tensors.data(), 2, user.comm, &user.stream);
+}
+INSTANTIATE_TEST_SUITE_P(Calls, DeviceApiBadCall,
+                         testing::Values(BadCall{"dtype", "tensors[1].dtype=99", badDtype},
+                                         BadCall{"magic", "geometry.magic=0x1", badMagic},
+                                         BadCall{"tensors", "tensors is NULL", noTensors},
+                                         BadCall{"split", "sequence=7", badSplit}),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_P(DeviceApiBadCall, FailsThePeersDeviceExchangeAndLeavesTheHosts) {
+  registerAll();
+  EXPECT_EQ(user(0).exchange(false), ulyssesSuccess);
+  EXPECT_EQ(GetParam().make(user(1)), ulyssesInvalidArgument);
+  const std::string error = ulyssesGetLastError(nullptr);
+  EXPECT_NE(error.find(GetParam().text), std::string::npos) << error;
+  EXPECT_EQ(user(2).exchange(false), ulyssesSuccess);
+  waitAll();
+  int named = 0;
+  for (const int peer : {0, 2})
+    named += user(peer).asyncError() == ulyssesRemoteInvalid &&
+             user(peer).lastError() == "device exchange 1: rank 1 could not make the call: invalid argument";
+  EXPECT_GE(named, 1) << user(0).lastError();
+  each([](User& user) { user.expectHostExchangeWorks(); });
 }
 
 TEST_F(DeviceApi, AnotherCallIsAnAsynchronousMismatch) {
