@@ -31,17 +31,30 @@ bool anyOnDevice(const Call& call, IsOnDevice&& isOnDevice) {
 }
 
 void requireHostMemory(const Call& call, const void* stream) {
-  if (anyOnDevice(call, [](const void* pointer) { return isDeviceMemory(pointer); }))
+  if (anyOnDevice(call, [](const void* pointer) { return memoryKindOf(pointer) == MemoryKind::Device; }))
     raise(Result::InvalidUsage,
           "the tensors are GPU memory, of which this communicator knows none: register that of the outputs with "
           "ulyssesCommRegister at every rank first");
   require(stream == nullptr, "stream: host tensors take no stream, pass NULL");
 }
 
+/// Registered memory is remembered; of other memory the driver is asked.
 void requireOnDevice(DeviceGroup& device, const Extent& extent, const std::byte* pointer, int tensor, const char* end) {
-  require(extent.begin == extent.end || device.runtime().memoryOf(pointer).onDevice,
-          "tensors[{}].{}={}: not memory of this rank's GPU, as other tensors of the call are; all of them must be",
-          tensor, end, static_cast<const void*>(pointer));
+  if (extent.begin == extent.end || device.holds(pointer + extent.begin, pointer + extent.end)) return;
+  const DeviceRuntime::Memory found = device.runtime().memoryOf(pointer + extent.begin);
+  require(found.isUsable(),
+          "tensors[{}].{}={}: {}; other tensors of the call are on the GPU, so it must be memory of GPU {} too", tensor,
+          end, static_cast<const void*>(pointer), textOf(found), device.runtime().device());
+}
+
+/// Kernels and streams would be another GPU's.
+void requireCurrent(const DeviceRuntime& runtime) {
+  const int current = runtime.currentDevice(), wanted = runtime.device();
+  if (current != wanted)
+    raise(Result::InvalidUsage,
+          "GPU {} is current to this thread, the communicator uses GPU {}: call cudaSetDevice({}), then make the call "
+          "again; the peers wait for it",
+          current, wanted, wanted);
 }
 
 }  // namespace
@@ -141,7 +154,8 @@ Result Communicator::start(const Call& call, const CallBytes& bytes, void* strea
 }
 
 bool Communicator::isOnDevice(const Call& call) const {
-  return device_ &&
+  if (!device_) return false;
+  return anyOnDevice(call, [this](const std::byte* pointer) { return device_->holds(pointer, pointer + 1); }) ||
          anyOnDevice(call, [this](const void* pointer) { return device_->runtime().memoryOf(pointer).onDevice; });
 }
 
@@ -183,12 +197,15 @@ Result Communicator::enqueue(const Call& call, void* stream) {
 
 Result Communicator::refuseOnDevice(Result result, const std::string& text, void* stream) {
   exchange_->noteError(text);
-  if (!device_->trouble()) device_->refuse(result, stream);
+  // Where another GPU is current the call was not made at all.
+  const DeviceRuntime& runtime = device_->runtime();
+  if (!device_->trouble() && runtime.currentDevice() == runtime.device()) device_->refuse(result, stream);
   return result;
 }
 
 void Communicator::enqueueChecked(const Call& call, void* stream) {
   if (const auto trouble = device_->trouble()) throw Error(static_cast<Result>(trouble->result), trouble->text);
+  requireCurrent(device_->runtime());
   PreparedCall& prepared = plans_.get(call);
   requireMemory(prepared, call.memory);
   for (int t = 0; t < call.nTensors; ++t) {

@@ -95,10 +95,13 @@ std::vector<DeviceGroup::Card> DeviceGroup::gather(std::byte* pointer, int64_t b
 }
 
 DeviceGroup::Card DeviceGroup::cardOf(std::byte* pointer, int64_t bytes) {
-  const DeviceRuntime::Memory memory = runtime_->memoryOf(pointer);
-  require(memory.onDevice,
-          "pointer {} is not memory of the GPU that this communicator uses; make it current (cudaSetDevice)",
-          static_cast<const void*>(pointer));
+  const int current = runtime_->currentDevice(), wanted = runtime_->device();
+  require(current == wanted, "GPU {} is current to the thread, the communicator uses GPU {}; call cudaSetDevice({})",
+          current, wanted, wanted);
+  const DeviceRuntime::Memory found = runtime_->memoryOf(pointer);
+  require(found.onDevice, "pointer {}: {}; want memory of GPU {}, which the communicator uses",
+          static_cast<const void*>(pointer), textOf(found), wanted);
+  const DeviceRuntime::Allocation memory = runtime_->allocationOf(pointer);
   require(pointer + bytes <= memory.base + memory.bytes, "size={}: the allocation at {} ends {} bytes after pointer",
           bytes, static_cast<const void*>(memory.base), memory.base + memory.bytes - pointer);
   return {.process = processToken(),

@@ -28,6 +28,11 @@ class DeviceGroup {
   /// Collective. false when the handle is not one of add's.
   bool remove(const void* handle);
 
+  /// Whether bytes of this rank's are in memory that it registered; without asking the driver.
+  bool holds(const std::byte* begin, const std::byte* end) const {
+    return end_.segments().find(begin, end).has_value();
+  }
+
   /// Enqueues the exchange and returns. Throws InvalidUsage for memory that is not registered where it must be.
   void enqueue(PreparedCall& prepared, std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs,
                void* stream);

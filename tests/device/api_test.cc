@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Device tensors through the public interface, with a GPU that is this process: makeDeviceRuntime and isDeviceMemory
+// Device tensors through the public interface, with a GPU that is this process: makeDeviceRuntime and memoryKindOf
 // are the two below, in place of CUDA's.
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@
 namespace ulysses {
 
 std::unique_ptr<DeviceRuntime> makeDeviceRuntime() { return std::make_unique<test::CpuRuntime>(); }
-bool isDeviceMemory(const void* pointer) noexcept { return test::CpuRuntime().memoryOf(pointer).onDevice; }
+MemoryKind memoryKindOf(const void* pointer) noexcept { return test::CpuRuntime().memoryOf(pointer).kind; }
 
 }  // namespace ulysses
 
@@ -215,27 +215,72 @@ TEST_F(DeviceApi, BeforeAnyRegistrationTheRemedyIsNamed) {
       << user(0).lastError();
 }
 
-TEST_F(DeviceApi, HostMemoryAmongDeviceMemoryIsNamed) {
+class DeviceApiWrongMemory : public DeviceApi {
+ protected:
+  /// Rank 1 passes as its first input what `input` makes; the others' exchange ends by it. What rank 1 is told.
+  std::string errorOf(const std::function<const void*()>& input) {
+    registerAll();
+    auto tensors = user(1).tensors(false);
+    const ulyssesGeometry_t geometry = User::geometryOf();
+    EXPECT_EQ(user(0).exchange(false), ulyssesSuccess);  // enqueued; its peer's refusal comes later
+    tensors[0].input = input();
+    EXPECT_EQ(ulyssesScatterHeads(&geometry, tensors.data(), 2, user(1).comm, &user(1).stream), ulyssesInvalidArgument);
+    const std::string error = ulyssesGetLastError(nullptr);
+    EXPECT_EQ(error.find("tensors[0].input="), 0u) << error;
+    EXPECT_NE(error.find("it must be memory of GPU 0 too"), std::string::npos) << error;
+    waitAll();
+    EXPECT_EQ(user(0).asyncError(), ulyssesRemoteInvalid);
+    EXPECT_EQ(user(0).lastError(), "device exchange 1: rank 1 could not make the call: invalid argument");
+    return error;
+  }
+};
+
+TEST_F(DeviceApiWrongMemory, HostMemoryAmongDeviceMemoryIsNamed) {
+  const std::vector<float> host(User::kQuery);
+  EXPECT_NE(errorOf([&] { return host.data(); }).find(": no memory of CUDA's: ordinary host memory, or freed;"),
+            std::string::npos);
+}
+
+TEST_F(DeviceApiWrongMemory, FreedMemoryIsNamed) {
+  const auto freed = [this] {  // so late that nobody else is given it
+    std::byte* const memory = user(1).gpu.allocate(User::kQuery * std::int64_t{sizeof(float)});
+    user(1).gpu.free(memory);
+    return memory;
+  };
+  EXPECT_NE(errorOf(freed).find(": no memory of CUDA's: ordinary host memory, or freed;"), std::string::npos);
+}
+
+TEST_F(DeviceApiWrongMemory, AnotherGpusMemoryIsNamed) {
+  CpuRuntime::setDevice(1);
+  CpuRuntime other;
+  CpuRuntime::setDevice(0);
+  const DeviceMemory theirs(other, other.allocate(User::kQuery * std::int64_t{sizeof(float)}));
+  EXPECT_NE(errorOf([&] { return theirs.data(); }).find(": memory of GPU 1;"), std::string::npos);
+}
+
+TEST_F(DeviceApi, AnotherCurrentGpuIsNamedAndNothingIsEnqueued) {
   registerAll();
-  std::vector<float> host(User::kFloats);
-  float* const memory = std::exchange(user(1).memory, host.data());
-  auto tensors = user(1).tensors(false);
-  user(1).memory = memory;
-  tensors[0].output = user(1).gatheredQuery();
-  ulyssesGeometry_t geometry = ULYSSES_GEOMETRY_INITIALIZER;
-  geometry.sequence = kTokens;
-  geometry.heads = kHeads;
-  geometry.kvHeads = kKvHeads;
-  EXPECT_EQ(ulyssesScatterHeads(&geometry, tensors.data(), 2, user(1).comm, &user(1).stream), ulyssesInvalidArgument);
-  const std::string refusal = ulyssesGetLastError(nullptr);
-  EXPECT_EQ(refusal.find("tensors[0].input="), 0u) << refusal;
-  EXPECT_NE(refusal.find("not memory of this rank's GPU"), std::string::npos);
-  EXPECT_EQ(user(0).exchange(false), ulyssesSuccess);  // enqueued; its peer's refusal comes later
+  CpuRuntime::setDevice(1);
+  EXPECT_EQ(user(1).exchange(false), ulyssesInvalidUsage);
+  EXPECT_EQ(user(1).lastError().find("GPU 1 is current to this thread, the communicator uses GPU 0"), 0u)
+      << user(1).lastError();
+  CpuRuntime::setDevice(0);
+  for (User& user : users_) EXPECT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError();
   waitAll();
-  ulyssesResult_t error = ulyssesSuccess;
-  EXPECT_EQ(ulyssesCommGetAsyncError(user(0).comm, &error), ulyssesSuccess);
-  EXPECT_EQ(error, ulyssesRemoteInvalid);
-  EXPECT_EQ(user(0).lastError(), "device exchange 1: rank 1 could not make the call: invalid argument");
+  for (const User& user : users_) expectGathered(user);
+}
+
+// Registered memory is known, so that nothing but the launch goes to the driver.
+TEST_F(DeviceApi, CallsInSteadyStateAskTheDriverNothing) {
+  registerAll();
+  for (const bool back : {false, true}) each([&](User& user) { EXPECT_EQ(user.exchange(back), ulyssesSuccess); });
+  waitAll();
+  const std::size_t before = CpuRuntime::driverCalls();
+  for (int i = 0; i < 3; ++i)
+    for (const bool back : {false, true}) each([&](User& user) { EXPECT_EQ(user.exchange(back), ulyssesSuccess); });
+  waitAll();
+  EXPECT_EQ(CpuRuntime::driverCalls(), before);
+  for (const User& user : users_) EXPECT_EQ(user.asyncError(), ulyssesSuccess) << user.lastError();
 }
 
 /// Calls with something that cannot be translated, at rank 1 only; the text that names it.

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -18,38 +19,71 @@ namespace {
 
 constexpr std::align_val_t kAlignment{256};  // as cudaMalloc's
 
+struct Allocated {
+  std::int64_t bytes;
+  MemoryKind kind;
+  int device;
+};
+using Allocations = std::map<std::byte*, Allocated>;
+
 std::mutex mutex;
-std::map<std::byte*, std::int64_t>& sizes() {
-  static std::map<std::byte*, std::int64_t> all;
+Allocations& allocations() {
+  static Allocations all;
   return all;
 }
 
+/// Locked: the allocation that a pointer is in, or the end.
+Allocations::const_iterator find(const void* pointer) {
+  return std::ranges::find_if(allocations(), [&](const auto& each) {
+    return each.first <= pointer && pointer < each.first + each.second.bytes;
+  });
+}
+
+thread_local int current = 0;
+std::atomic<std::size_t> calls = 0;
+
 }  // namespace
+
+void CpuRuntime::setDevice(int device) { current = device; }
+int CpuRuntime::currentDevice() const { return current; }
+std::size_t CpuRuntime::driverCalls() { return calls; }
 
 std::size_t CpuRuntime::held() {
   const std::lock_guard lock(mutex);
-  return sizes().size();
+  return allocations().size();
 }
 
 DeviceRuntime::Memory CpuRuntime::memoryOf(const void* pointer) {
+  ++calls;
   const std::lock_guard lock(mutex);
-  for (const auto& [base, bytes] : sizes())
-    if (base <= pointer && pointer < base + bytes) return {true, base, bytes};
-  return {};
+  const auto found = find(pointer);
+  if (found == allocations().end()) return {};
+  const auto& [bytes, kind, device] = found->second;
+  return {kind, device, kind == MemoryKind::Device && device == device_};
 }
 
-std::byte* CpuRuntime::allocate(std::int64_t bytes) {
+DeviceRuntime::Allocation CpuRuntime::allocationOf(const void* pointer) {
+  ++calls;
+  const std::lock_guard lock(mutex);
+  const auto found = find(pointer);
+  require(found != allocations().end(), "{} is in no allocation", pointer);
+  return {found->first, found->second.bytes};
+}
+
+std::byte* CpuRuntime::allocate(MemoryKind kind, std::int64_t bytes) {
+  ++calls;
   auto* const memory = static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes), kAlignment));
   std::memset(memory, 0, static_cast<std::size_t>(bytes));
   const std::lock_guard lock(mutex);
-  sizes()[memory] = bytes;
+  allocations()[memory] = {bytes, kind, device_};
   return memory;
 }
 
 void CpuRuntime::free(std::byte* memory) noexcept {
+  ++calls;
   {
     const std::lock_guard lock(mutex);
-    EXPECT_EQ(sizes().erase(memory), 1u) << "freed what was not allocated";
+    EXPECT_EQ(allocations().erase(memory), 1u) << "freed what was not allocated";
   }
   ::operator delete(memory, kAlignment);
 }
@@ -58,16 +92,16 @@ void CpuRuntime::abandon(std::byte* memory) noexcept {
   static auto& all = *new std::vector<std::byte*>;  // so that it is no leak
   const std::lock_guard lock(mutex);
   all.push_back(memory);
-  sizes().erase(memory);
+  allocations().erase(memory);
 }
 
 void CpuRuntime::write(std::byte* to, const void* from, std::int64_t bytes) {
+  ++calls;
   std::memcpy(to, from, static_cast<std::size_t>(bytes));
 }
 
 DeviceRuntime::Handle CpuRuntime::exportMemory(std::byte* base) {
-  const Memory memory = memoryOf(base);
-  require(memory.base == base, "{} is not the base of an allocation", static_cast<const void*>(base));
+  require(allocationOf(base).base == base, "{} is not the base of an allocation", static_cast<const void*>(base));
   Handle handle{};
   std::memcpy(handle.data(), &base, sizeof(base));
   return handle;

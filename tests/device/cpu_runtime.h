@@ -27,13 +27,20 @@ class CpuStream {
   std::jthread last_;
 };
 
-/// A GPU that is this process: device memory is host memory that it gave out, kernels are threads, streams CpuStreams.
-/// All of them are the same GPU.
+/// GPUs that are this process: device memory is host memory that they gave out, kernels are threads, streams
+/// CpuStreams. As with CUDA, a runtime is of the one that is current to the thread that makes it.
 class CpuRuntime : public DeviceRuntime {
  public:
+  /// Makes a GPU current to this thread: 0 at first.
+  static void setDevice(int device);
+
   Memory memoryOf(const void* pointer) override;
-  std::byte* allocate(std::int64_t bytes) override;
-  std::byte* allocateShared(std::int64_t bytes) override { return allocate(bytes); }
+  Allocation allocationOf(const void* pointer) override;
+  int device() const override { return device_; }
+  int currentDevice() const override;
+  std::byte* allocate(std::int64_t bytes) override { return allocate(MemoryKind::Device, bytes); }
+  std::byte* allocateShared(std::int64_t bytes) override { return allocate(MemoryKind::Host, bytes); }
+  std::byte* allocate(MemoryKind kind, std::int64_t bytes);
   void free(std::byte* memory) noexcept override;
   void abandon(std::byte* memory) noexcept override;
   void write(std::byte* to, const void* from, std::int64_t bytes) override;
@@ -41,7 +48,7 @@ class CpuRuntime : public DeviceRuntime {
   std::byte* openMemory(const Handle& handle) override;
   void closeMemory(std::byte*) noexcept override {}
   void reach(std::byte*) override {}
-  std::array<std::byte, 16> deviceId() override { return {}; }
+  std::array<std::byte, 16> deviceId() override { return {static_cast<std::byte>(device_)}; }
   int residentBlocks() override { return 6; }
   void launch(const device::Arguments& call, int blocks, void* stream) override;
   void finish() noexcept override;
@@ -49,8 +56,11 @@ class CpuRuntime : public DeviceRuntime {
 
   /// Allocations that were not freed, of all.
   static std::size_t held();
+  /// How often something was asked for that CUDA asks its driver for, launches left out, by all.
+  static std::size_t driverCalls();
 
  private:
+  int device_ = currentDevice();
   std::shared_ptr<std::atomic<int>> running_ = std::make_shared<std::atomic<int>>(0);
 };
 

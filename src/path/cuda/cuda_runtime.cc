@@ -37,6 +37,36 @@ auto addressRange() {
   return reinterpret_cast<Function>(function);
 }
 
+MemoryKind kindOf(cudaMemoryType type) {
+  switch (type) {
+    case cudaMemoryTypeDevice:
+      return MemoryKind::Device;
+    case cudaMemoryTypeManaged:
+      return MemoryKind::Managed;
+    case cudaMemoryTypeHost:
+      return MemoryKind::Host;
+    default:
+      return MemoryKind::Unknown;
+  }
+}
+
+/// Makes a GPU current while it lives: what ends something may come from any thread.
+class Current {
+ public:
+  explicit Current(int device) {
+    if (cudaGetDevice(&before_) == cudaSuccess && before_ != device) changed_ = cudaSetDevice(device) == cudaSuccess;
+  }
+  ~Current() {
+    if (changed_) static_cast<void>(cudaSetDevice(before_));
+  }
+  Current(const Current&) = delete;
+  Current& operator=(const Current&) = delete;
+
+ private:
+  int before_ = 0;
+  bool changed_ = false;
+};
+
 }  // namespace
 
 CudaRuntime::CudaRuntime() {
@@ -54,24 +84,36 @@ CudaRuntime::CudaRuntime() {
 
 void CudaRuntime::DestroyStream::operator()(CUstream_st* stream) const { static_cast<void>(cudaStreamDestroy(stream)); }
 
+int CudaRuntime::currentDevice() const {
+  int device = -1;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  return device;
+}
+
 DeviceRuntime::Memory CudaRuntime::memoryOf(const void* pointer) {
   cudaPointerAttributes attributes{};
   check(cudaPointerGetAttributes(&attributes, pointer), "cudaPointerGetAttributes");
-  if (attributes.type != cudaMemoryTypeDevice || attributes.device != device_) return {};
+  const MemoryKind kind = kindOf(attributes.type);
+  return {kind, attributes.device, kind == MemoryKind::Device && attributes.device == device_};
+}
+
+DeviceRuntime::Allocation CudaRuntime::allocationOf(const void* pointer) {
   static const auto range = addressRange();
   CUdeviceptr base = 0;
   size_t bytes = 0;
   const CUresult result = range(&base, &bytes, reinterpret_cast<CUdeviceptr>(pointer));
   if (result != CUDA_SUCCESS)
     ulysses::raise(Result::SystemError, "cuMemGetAddressRange failed: error {}", static_cast<int>(result));
-  return {true, reinterpret_cast<std::byte*>(base), static_cast<int64_t>(bytes)};
+  return {reinterpret_cast<std::byte*>(base), static_cast<int64_t>(bytes)};
 }
 
+/// On a stream of our own: what synchronises the device, or the default stream, may wait for exchanges of other ranks
+/// of this process, which wait for this one.
 std::byte* CudaRuntime::allocate(int64_t bytes) {
   void* memory = nullptr;
   check(cudaMalloc(&memory, static_cast<size_t>(bytes)), "cudaMalloc");
-  check(cudaMemset(memory, 0, static_cast<size_t>(bytes)), "cudaMemset");
-  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  check(cudaMemsetAsync(memory, 0, static_cast<size_t>(bytes), aside_.get()), "cudaMemsetAsync");
+  check(cudaStreamSynchronize(aside_.get()), "cudaStreamSynchronize");
   return static_cast<std::byte*>(memory);
 }
 
@@ -89,7 +131,8 @@ void CudaRuntime::free(std::byte* memory) noexcept {
 }
 
 void CudaRuntime::write(std::byte* to, const void* from, int64_t bytes) {
-  check(cudaMemcpy(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice), "cudaMemcpy");
+  check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, aside_.get()), "cudaMemcpyAsync");
+  check(cudaStreamSynchronize(aside_.get()), "cudaStreamSynchronize");
 }
 
 DeviceRuntime::Handle CudaRuntime::exportMemory(std::byte* base) {
@@ -108,7 +151,10 @@ std::byte* CudaRuntime::openMemory(const Handle& handle) {
   return static_cast<std::byte*>(memory);
 }
 
-void CudaRuntime::closeMemory(std::byte* memory) noexcept { static_cast<void>(cudaIpcCloseMemHandle(memory)); }
+void CudaRuntime::closeMemory(std::byte* memory) noexcept {
+  const Current current(device_);
+  static_cast<void>(cudaIpcCloseMemHandle(memory));
+}
 
 void CudaRuntime::reach(std::byte* memory) {
   cudaPointerAttributes attributes{};
@@ -133,23 +179,27 @@ std::array<std::byte, 16> CudaRuntime::deviceId() {
   return id;
 }
 
-void CudaRuntime::finish() noexcept { static_cast<void>(cudaDeviceSynchronize()); }
+void CudaRuntime::finish() noexcept {
+  const Current current(device_);
+  static_cast<void>(cudaDeviceSynchronize());
+}
 
 void CudaRuntime::raise(uint32_t* word) noexcept {
+  const Current current(device_);
   static_cast<void>(cudaMemsetAsync(word, 1, sizeof(*word), aside_.get()));
 }
 
 std::unique_ptr<DeviceRuntime> makeDeviceRuntime() { return std::make_unique<CudaRuntime>(); }
 
-bool isDeviceMemory(const void* pointer) noexcept {
+MemoryKind memoryKindOf(const void* pointer) noexcept {
   // A process that did not load the driver has no such memory, and must stay free to fork and then use CUDA.
   void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
-  if (driver == nullptr) return false;
+  if (driver == nullptr) return MemoryKind::Unknown;
   dlclose(driver);
   cudaPointerAttributes attributes{};
-  if (cudaPointerGetAttributes(&attributes, pointer) == cudaSuccess) return attributes.type == cudaMemoryTypeDevice;
+  if (cudaPointerGetAttributes(&attributes, pointer) == cudaSuccess) return kindOf(attributes.type);
   static_cast<void>(cudaGetLastError());
-  return false;
+  return MemoryKind::Unknown;
 }
 
 void CudaRuntime::launch(const device::Arguments& call, int blocks, void* stream) {

@@ -14,6 +14,9 @@ class CudaRuntime : public DeviceRuntime {
   CudaRuntime();
 
   Memory memoryOf(const void* pointer) override;
+  Allocation allocationOf(const void* pointer) override;
+  int device() const override { return device_; }
+  int currentDevice() const override;
   std::byte* allocate(int64_t bytes) override;
   std::byte* allocateShared(int64_t bytes) override;
   void free(std::byte* memory) noexcept override;

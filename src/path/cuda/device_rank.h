@@ -28,6 +28,7 @@ class DeviceRank {
   /// The board is not freed with this object: somebody may still write to it.
   void abandonBoard() { board_.abandon(); }
   Segments& segments() { return segments_; }
+  const Segments& segments() const { return segments_; }
 
   /// Enqueues the call on the stream and returns: nothing is waited for, no memory is taken. Throws InvalidUsage for a
   /// tensor that is not in registered memory, naming it. What goes wrong later is told by trouble().

@@ -11,6 +11,6 @@ std::unique_ptr<DeviceRuntime> makeDeviceRuntime() {
   raise(Result::NotSupported, "the library was built without CUDA; build it where nvcc is, with -Dcuda=enabled");
 }
 
-bool isDeviceMemory(const void*) noexcept { return false; }
+MemoryKind memoryKindOf(const void*) noexcept { return MemoryKind::Unknown; }
 
 }  // namespace ulysses

@@ -5,10 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "kernels/device/work.h"
 
 namespace ulysses {
+
+/// Unknown: nothing of CUDA's, so ordinary host memory, or freed. Host: host memory that CUDA allocated or registered.
+enum class MemoryKind { Unknown, Host, Managed, Device };
 
 /// What a rank needs of its GPU: CUDA, or in tests the CPU. Functions throw Error with the call and the reason. Used by
 /// one thread at a time.
@@ -17,11 +21,24 @@ class DeviceRuntime {
   virtual ~DeviceRuntime() = default;
 
   struct Memory {
-    bool onDevice = false;      // of this runtime's GPU
-    std::byte* base = nullptr;  // of the allocation that the pointer is in; device memory only
+    MemoryKind kind = MemoryKind::Unknown;
+    int device = -1;        // ordinal of the GPU; device memory only
+    bool onDevice = false;  // device memory of this runtime's GPU
+    /// Whether this GPU's kernels may be given it.
+    bool isUsable() const { return onDevice || kind == MemoryKind::Managed; }
+  };
+  /// Asks the driver.
+  virtual Memory memoryOf(const void* pointer) = 0;
+  struct Allocation {
+    std::byte* base = nullptr;
     int64_t bytes = 0;
   };
-  virtual Memory memoryOf(const void* pointer) = 0;
+  /// Of device or managed memory.
+  virtual Allocation allocationOf(const void* pointer) = 0;
+
+  /// Ordinals of this runtime's GPU, and of the one that is current to this thread. Neither asks the driver.
+  virtual int device() const = 0;
+  virtual int currentDevice() const = 0;
 
   /// Device memory, zeroed, and host memory that kernels reach. Both are freed with free.
   virtual std::byte* allocate(int64_t bytes) = 0;
@@ -52,12 +69,15 @@ class DeviceRuntime {
   virtual void raise(uint32_t* word) noexcept = 0;
 };
 
-/// The GPU that is current to this thread; it must be so at every later use. Throws NotSupported where the library was
-/// built without CUDA, or finds no driver or no GPU.
+/// "memory of GPU 1", "managed memory".
+std::string textOf(const DeviceRuntime::Memory& memory);
+
+/// The GPU that is current to this thread; it must be so at every later use, but for those that end something. Throws
+/// NotSupported where the library was built without CUDA, or finds no driver or no GPU.
 std::unique_ptr<DeviceRuntime> makeDeviceRuntime();
 
-/// Whether a pointer is to memory of some GPU. Does not make this process one that uses CUDA.
-bool isDeviceMemory(const void* pointer) noexcept;
+/// What a pointer is to. Does not make this process one that uses CUDA.
+MemoryKind memoryKindOf(const void* pointer) noexcept;
 
 /// Memory of a runtime, freed with it.
 class DeviceMemory {
