@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 //
+// long: the whole public C ABI is one header
+//
 // libulysses_coll: the fused all-to-all of Ulysses sequence parallelism.
 //
 //   ScatterHeads   [S_r, B, H, D]  ->  [S, B, H_r, D]    a slice of the sequence -> a slice of the heads
@@ -228,8 +230,15 @@ ULYSSES_API ulyssesResult_t ulyssesGetTopology(const char* xmlFile, char* text, 
 // memory cgroup's limit first, so that running out is this error and never a signal), SystemError.
 ULYSSES_API ulyssesResult_t ulyssesMemAlloc(void** pointer, size_t bytes);
 
-// Free memory from ulyssesMemAlloc; NULL is allowed. Its pages go at once; peers drop their mapping at their next
-// operation with this rank. No operation may be using it. Errors: InvalidArgument (not from ulyssesMemAlloc).
+// GPU memory of the current device that peers can map once it is registered (ulyssesCommRegister), zeroed, aligned to
+// 256 bytes: a cudaMalloc of its own, in whole blocks of 2 MiB, so that sharing it shares nothing else of this process.
+// bytes > 0. Blocks until it is zeroed, not on other work of the device. Errors: InvalidArgument, OutOfMemory (says
+// needed and free), NotSupported (built without CUDA, no driver, no GPU), SystemError.
+ULYSSES_API ulyssesResult_t ulyssesMemAllocDevice(void** pointer, size_t bytes);
+
+// Free memory from ulyssesMemAlloc or ulyssesMemAllocDevice; NULL is allowed. Host memory: its pages go at once; peers
+// drop their mapping at their next operation with this rank. GPU memory: deregister it first; waits for the device,
+// like cudaFree. No operation may be using it. Errors: InvalidArgument (not from these), SystemError.
 ULYSSES_API ulyssesResult_t ulyssesMemFree(void* pointer);
 
 // Let peers map memory that the caller already has: `bytes` at `pointer`, which the caller mapped MAP_SHARED from `fd`

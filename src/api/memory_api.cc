@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 #include "api/handle.h"
+#include "path/cuda/device_allocations.h"
 #include "path/cuda/runtime.h"
 #include "path/shm/segment.h"
 
@@ -11,6 +12,8 @@ namespace {
 
 /// What ulyssesCommRegister hands out for memory that was a segment already: nothing to undo.
 char alreadyRegistered;
+
+constexpr size_t kMostDeviceBytes = size_t{1} << 48;
 
 Result registerPlain(uint64_t comm, void* pointer, size_t bytes, void** handle) {
   requireComm(comm);
@@ -47,10 +50,22 @@ ulyssesResult_t ulyssesMemAlloc(void** pointer, size_t bytes) {
   });
 }
 
+ulyssesResult_t ulyssesMemAllocDevice(void** pointer, size_t bytes) {
+  return guard([&] {
+    require(pointer != nullptr, "pointer is NULL");
+    *pointer = nullptr;
+    require(bytes > 0 && bytes <= kMostDeviceBytes, "bytes={}: want 1..2^48", bytes);
+    *pointer = DeviceAllocations::instance().allocate(static_cast<int64_t>(bytes));
+    return Result::Success;
+  });
+}
+
 ulyssesResult_t ulyssesMemFree(void* pointer) {
   return guard([&] {
-    require(pointer == nullptr || SegmentRegistry::instance().release(pointer, true),
-            "pointer {} is not the start of memory from ulyssesMemAlloc, was freed before, or is of the process that "
+    require(pointer == nullptr || SegmentRegistry::instance().release(pointer, true) ||
+                DeviceAllocations::instance().release(pointer),
+            "pointer {} is not the start of memory from ulyssesMemAlloc or ulyssesMemAllocDevice, was freed before, or "
+            "is of the process that "
             "this one was forked off",
             address(pointer));
     return Result::Success;

@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Device tensors through the public interface, with a GPU that is this process: makeDeviceRuntime and memoryKindOf
-// are the two below, in place of CUDA's.
+// Device tensors through the public interface, with a GPU that is this process: makeDeviceRuntime and the functions
+// after it below are in place of CUDA's.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <functional>
@@ -18,6 +19,8 @@ namespace ulysses {
 
 std::unique_ptr<DeviceRuntime> makeDeviceRuntime() { return std::make_unique<test::CpuRuntime>(); }
 MemoryKind memoryKindOf(const void* pointer) noexcept { return test::CpuRuntime().memoryOf(pointer).kind; }
+std::byte* allocateDeviceMemory(std::int64_t bytes) { return test::CpuRuntime().allocate(bytes); }
+void freeDeviceMemory(std::byte* memory) { test::CpuRuntime().free(memory); }
 
 }  // namespace ulysses
 
@@ -370,6 +373,36 @@ TEST_F(DeviceApi, ABadRegistrationFailsAtEveryRank) {
   each([](User& user) { EXPECT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError(); });
   waitAll();
   for (const User& user : users_) expectGathered(user);
+}
+
+TEST_F(DeviceApi, MemoryFromTheLibraryIsRegisteredAndFreedLikeTheCallers) {
+  constexpr std::size_t kBytes = User::kFloats * sizeof(float);
+  std::array<void*, kRanks> callers{};
+  for (User& user : users_) {
+    void* memory = nullptr;
+    ASSERT_EQ(ulyssesMemAllocDevice(&memory, kBytes), ulyssesSuccess) << ulyssesGetLastError(nullptr);
+    EXPECT_EQ(user.gpu.memoryOf(memory).kind, MemoryKind::Device);
+    EXPECT_TRUE(
+        std::all_of(static_cast<char*>(memory), static_cast<char*>(memory) + kBytes, [](char c) { return c == 0; }));
+    callers[static_cast<std::size_t>(user.rank)] = std::exchange(user.memory, static_cast<float*>(memory));
+    user.fill();
+  }
+  registerAll();
+  each([](User& user) { EXPECT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError(); });
+  waitAll();
+  for (const User& user : users_) expectGathered(user);
+  each([](User& user) { EXPECT_EQ(ulyssesCommDeregister(user.comm, user.handle), ulyssesSuccess); });
+  for (User& user : users_) {
+    EXPECT_EQ(ulyssesMemFree(user.memory), ulyssesSuccess);
+    EXPECT_EQ(ulyssesMemFree(user.memory), ulyssesInvalidArgument);
+    EXPECT_NE(std::string(ulyssesGetLastError(nullptr)).find("ulyssesMemAllocDevice, was freed before"),
+              std::string::npos);
+    user.memory = static_cast<float*>(callers[static_cast<std::size_t>(user.rank)]);
+  }
+  EXPECT_EQ(ulyssesMemFree(user(0).memory), ulyssesInvalidArgument);  // the caller's own
+  void* memory = this;
+  EXPECT_EQ(ulyssesMemAllocDevice(&memory, 0), ulyssesInvalidArgument);
+  EXPECT_EQ(memory, nullptr);
 }
 
 TEST_F(DeviceApi, DeregisteredMemoryIsNotExchanged) {

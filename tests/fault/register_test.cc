@@ -160,6 +160,19 @@ TEST(RegisterFd, CarriesAnExchange) {
   team.expectRight();
 }
 
+TEST(MemAllocDevice, WithoutAGpuItSaysSo) {
+  void* memory = nullptr;
+  const ulyssesResult_t result = ulyssesMemAllocDevice(&memory, kBytes);
+  if (result == ulyssesSuccess) {
+    EXPECT_EQ(ulyssesMemFree(memory), ulyssesSuccess);
+    GTEST_SKIP() << "there is a GPU";
+  }
+  EXPECT_EQ(result, ulyssesNotSupported);
+  EXPECT_EQ(memory, nullptr);
+  const std::string text = ulyssesGetLastError(nullptr);
+  EXPECT_TRUE(text.find("without CUDA") != std::string::npos || text.find("nvidia-smi") != std::string::npos) << text;
+}
+
 }  // namespace
 
 }  // namespace ulysses::test

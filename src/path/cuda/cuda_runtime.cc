@@ -50,6 +50,21 @@ MemoryKind kindOf(cudaMemoryType type) {
   }
 }
 
+void requireGpu() {
+  int devices = 0;
+  const cudaError_t result = cudaGetDeviceCount(&devices);
+  if (result != cudaSuccess || devices == 0)
+    raise(Result::NotSupported, "no GPU can be used: {}; look at nvidia-smi and CUDA_VISIBLE_DEVICES",
+          result == cudaSuccess ? "the driver shows none" : cudaGetErrorString(result));
+}
+
+/// By a stream of our own: what synchronises the device, or the default stream, may wait for exchanges of other ranks
+/// of this process, which wait for this one.
+void clear(void* memory, size_t bytes, cudaStream_t stream) {
+  check(cudaMemsetAsync(memory, 0, bytes, stream), "cudaMemsetAsync");
+  check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+}
+
 /// Makes a GPU current while it lives: what ends something may come from any thread.
 class Current {
  public:
@@ -70,11 +85,7 @@ class Current {
 }  // namespace
 
 CudaRuntime::CudaRuntime() {
-  int devices = 0;
-  const cudaError_t result = cudaGetDeviceCount(&devices);
-  if (result != cudaSuccess || devices == 0)
-    ulysses::raise(Result::NotSupported, "no GPU can be used: {}; look at nvidia-smi and CUDA_VISIBLE_DEVICES",
-                   result == cudaSuccess ? "the driver shows none" : cudaGetErrorString(result));
+  requireGpu();
   check(cudaGetDevice(&device_), "cudaGetDevice");
   check(device::loadExchange(&residentBlocks_));
   cudaStream_t stream = nullptr;
@@ -107,13 +118,10 @@ DeviceRuntime::Allocation CudaRuntime::allocationOf(const void* pointer) {
   return {reinterpret_cast<std::byte*>(base), static_cast<int64_t>(bytes)};
 }
 
-/// On a stream of our own: what synchronises the device, or the default stream, may wait for exchanges of other ranks
-/// of this process, which wait for this one.
 std::byte* CudaRuntime::allocate(int64_t bytes) {
   void* memory = nullptr;
   check(cudaMalloc(&memory, static_cast<size_t>(bytes)), "cudaMalloc");
-  check(cudaMemsetAsync(memory, 0, static_cast<size_t>(bytes), aside_.get()), "cudaMemsetAsync");
-  check(cudaStreamSynchronize(aside_.get()), "cudaStreamSynchronize");
+  clear(memory, static_cast<size_t>(bytes), aside_.get());
   return static_cast<std::byte*>(memory);
 }
 
@@ -190,6 +198,37 @@ void CudaRuntime::raise(uint32_t* word) noexcept {
 }
 
 std::unique_ptr<DeviceRuntime> makeDeviceRuntime() { return std::make_unique<CudaRuntime>(); }
+
+std::byte* allocateDeviceMemory(int64_t bytes) {
+  requireGpu();
+  // Smaller ones may be parts of a block of this size, all of which a handle would share.
+  constexpr int64_t kBlock = int64_t{2} << 20;
+  const auto size = static_cast<size_t>((bytes + kBlock - 1) / kBlock * kBlock);
+  void* memory = nullptr;
+  const cudaError_t result = cudaMalloc(&memory, size);
+  if (result == cudaErrorMemoryAllocation) {
+    static_cast<void>(cudaGetLastError());
+    int device = -1;
+    size_t left = 0, all = 0;
+    static_cast<void>(cudaGetDevice(&device));
+    static_cast<void>(cudaMemGetInfo(&left, &all));
+    raise(Result::OutOfMemory, "{} bytes of GPU {} are needed, {} of its {} are free: free some, or ask for less", size,
+          device, left, all);
+  }
+  check(result, "cudaMalloc");
+  try {
+    cudaStream_t stream = nullptr;
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+    const std::unique_ptr<CUstream_st, CudaRuntime::DestroyStream> owner(stream);
+    clear(memory, size, stream);
+  } catch (...) {
+    static_cast<void>(cudaFree(memory));
+    throw;
+  }
+  return static_cast<std::byte*>(memory);
+}
+
+void freeDeviceMemory(std::byte* memory) { check(cudaFree(memory), "cudaFree"); }
 
 MemoryKind memoryKindOf(const void* pointer) noexcept {
   // A process that did not load the driver has no such memory, and must stay free to fork and then use CUDA.

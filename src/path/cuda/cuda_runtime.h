@@ -31,10 +31,11 @@ class CudaRuntime : public DeviceRuntime {
   void finish() noexcept override;
   void raise(uint32_t* word) noexcept override;
 
- private:
   struct DestroyStream {
     void operator()(CUstream_st* stream) const;
   };
+
+ private:
   int device_ = 0, residentBlocks_ = 0;
   std::unique_ptr<CUstream_st, DestroyStream> aside_;  // for what must not wait for exchanges
 };

@@ -7,9 +7,15 @@
 
 namespace ulysses {
 
-std::unique_ptr<DeviceRuntime> makeDeviceRuntime() {
+namespace {
+[[noreturn]] void refuse() {
   raise(Result::NotSupported, "the library was built without CUDA; build it where nvcc is, with -Dcuda=enabled");
 }
+}  // namespace
+
+std::unique_ptr<DeviceRuntime> makeDeviceRuntime() { refuse(); }
+std::byte* allocateDeviceMemory(int64_t) { refuse(); }
+void freeDeviceMemory(std::byte*) { refuse(); }
 
 MemoryKind memoryKindOf(const void*) noexcept { return MemoryKind::Unknown; }
 

@@ -79,6 +79,12 @@ std::unique_ptr<DeviceRuntime> makeDeviceRuntime();
 /// What a pointer is to. Does not make this process one that uses CUDA.
 MemoryKind memoryKindOf(const void* pointer) noexcept;
 
+/// Memory of the GPU that is current to this thread, zeroed, in an allocation that nothing else is in, so that sharing
+/// it shares nothing else. Throws OutOfMemory, NotSupported, SystemError. freeDeviceMemory: whatever GPU is current;
+/// throws SystemError.
+std::byte* allocateDeviceMemory(int64_t bytes);
+void freeDeviceMemory(std::byte* memory);
+
 /// Memory of a runtime, freed with it.
 class DeviceMemory {
  public:
