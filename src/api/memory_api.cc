@@ -20,7 +20,7 @@ Result registerPlain(uint64_t comm, void* pointer, size_t bytes, void** handle) 
   require(handle != nullptr, "handle is NULL");
   require(pointer != nullptr, "pointer is NULL");
   require(bytes > 0, "size=0: want at least 1");
-  if (memoryKindOf(pointer) == MemoryKind::Device)
+  if (const MemoryKind kind = memoryKindOf(pointer); kind == MemoryKind::Device || kind == MemoryKind::Managed)
     return withComm(comm, [&](Communicator& used) {
       *handle = const_cast<void*>(used.registerDevice(static_cast<std::byte*>(pointer), static_cast<int64_t>(bytes)));
       return Result::Success;

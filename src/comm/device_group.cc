@@ -9,6 +9,8 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/format.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "kernels/device/launch.h"
 
@@ -45,13 +47,21 @@ std::vector<T> valuesOf(const std::vector<std::byte>& bytes) {
 
 }  // namespace
 
-/// What a rank says of its board and of the memory that it registers. Addresses are of its process.
+/// What a rank says of its board and of the memory, or its shadow, that it registers. Addresses are of its process.
 struct DeviceGroup::Card {
   uint64_t process = 0;
   std::array<std::byte, 16> device{};
   uint64_t board = 0, allocation = 0;
   int64_t offset = 0, bytes = 0;  // of the range in its allocation
   DeviceRuntime::Handle boardHandle{}, handle{};
+  int32_t isShadow = 0;
+  int32_t hasHandle = 0;  // whether other processes and GPUs may map it at all
+  Problem problem{};
+};
+
+/// How mapping the others' memory went.
+struct DeviceGroup::Verdict {
+  int32_t unmapped = -1;  // the rank whose memory this one cannot map; -1: none, or it is not about memory
   Problem problem{};
 };
 
@@ -65,9 +75,13 @@ DeviceGroup::DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int n
 
 DeviceGroup::~DeviceGroup() {
   finish();
-  // Peers in trouble may still write to this board: it is left to the end of the process.
-  if (trouble()) end_.abandonBoard();
-  for (Registration& registration : registrations_) close(registration);
+  // Peers in trouble may still write to this board, and to shadows: they are left to the end of the process.
+  const bool troubled = trouble().has_value();
+  if (troubled) end_.abandonBoard();
+  for (Registration& registration : registrations_) {
+    close(registration);
+    if (troubled) registration.shadow.abandon();
+  }
   close(boards_);
 }
 
@@ -79,10 +93,10 @@ void DeviceGroup::agree(const std::vector<Problem>& problems) const {
             text);
 }
 
-std::vector<DeviceGroup::Card> DeviceGroup::gather(std::byte* pointer, int64_t bytes) {
+std::vector<DeviceGroup::Card> DeviceGroup::gather(Registration& registration) {
   Card mine;
   try {
-    mine = cardOf(pointer, bytes);
+    mine = cardOf(registration);
   } catch (const Error& error) {
     mine.problem = problemOf(error.what());
   }
@@ -94,24 +108,39 @@ std::vector<DeviceGroup::Card> DeviceGroup::gather(std::byte* pointer, int64_t b
   return cards;
 }
 
-DeviceGroup::Card DeviceGroup::cardOf(std::byte* pointer, int64_t bytes) {
+DeviceGroup::Card DeviceGroup::cardOf(Registration& registration) {
   const int current = runtime_->currentDevice(), wanted = runtime_->device();
   require(current == wanted, "GPU {} is current to the thread, the communicator uses GPU {}; call cudaSetDevice({})",
           current, wanted, wanted);
-  const DeviceRuntime::Memory found = runtime_->memoryOf(pointer);
-  require(found.onDevice, "pointer {}: {}; want memory of GPU {}, which the communicator uses",
-          static_cast<const void*>(pointer), textOf(found), wanted);
-  const DeviceRuntime::Allocation memory = runtime_->allocationOf(pointer);
-  require(pointer + bytes <= memory.base + memory.bytes, "size={}: the allocation at {} ends {} bytes after pointer",
-          bytes, static_cast<const void*>(memory.base), memory.base + memory.bytes - pointer);
-  return {.process = processToken(),
-          .device = runtime_->deviceId(),
-          .board = reinterpret_cast<uint64_t>(end_.board()),
-          .allocation = reinterpret_cast<uint64_t>(memory.base),
-          .offset = pointer - memory.base,
-          .bytes = bytes,
-          .boardHandle = runtime_->exportMemory(end_.board()),
-          .handle = runtime_->exportMemory(memory.base)};
+  std::byte* const memory = registration.memory;
+  const int64_t bytes = registration.bytes;
+  const DeviceRuntime::Memory found = runtime_->memoryOf(memory);
+  require(found.isUsable(), "pointer {}: {}; want memory of GPU {}, which the communicator uses",
+          static_cast<const void*>(memory), textOf(found), wanted);
+  const DeviceRuntime::Allocation allocation = runtime_->allocationOf(memory);
+  require(memory + bytes <= allocation.base + allocation.bytes,
+          "size={}: the allocation at {} ends {} bytes after pointer", bytes, static_cast<const void*>(allocation.base),
+          allocation.base + allocation.bytes - memory);
+  Card card{.process = processToken(),
+            .device = runtime_->deviceId(),
+            .board = reinterpret_cast<uint64_t>(end_.board()),
+            .bytes = bytes,
+            .boardHandle = runtime_->exportMemory(end_.board())};
+  if (!registration.whyShadow.empty() && registration.shadow.data() == nullptr)
+    registration.shadow = DeviceMemory(*runtime_, allocateDeviceMemory(bytes));
+  std::byte* const shadow = registration.shadow.data();
+  std::byte* const base = shadow != nullptr ? shadow : allocation.base;
+  card.isShadow = shadow != nullptr;
+  card.allocation = reinterpret_cast<uint64_t>(base);
+  card.offset = card.isShadow != 0 ? 0 : memory - base;
+  try {
+    card.handle = runtime_->exportMemory(base);
+    card.hasHandle = 1;
+  } catch (const Error& error) {
+    if (card.isShadow != 0) throw;
+    registration.noHandle = error.what();  // of no consequence where nobody needs the handle
+  }
+  return card;
 }
 
 std::byte* DeviceGroup::map(const Card& card, uint64_t address, const DeviceRuntime::Handle& handle,
@@ -148,30 +177,94 @@ void DeviceGroup::connect(const std::vector<Card>& cards) {
   connected_ = true;
 }
 
+/// Each round that is not the last gives a rank a shadow that had none.
 const void* DeviceGroup::add(std::byte* pointer, int64_t bytes) {
-  const std::vector<Card> cards = gather(pointer, bytes);
   Registration& registration = registrations_.emplace_back();
-  std::string problem;
+  registration.memory = pointer;
+  registration.bytes = bytes;
   try {
-    if (!connected_) connect(cards);
-    std::vector<device::Segment> segments;
-    segments.reserve(cards.size());
-    for (const Card& card : cards)
-      segments.push_back({map(card, card.allocation, card.handle, registration) + card.offset, card.bytes});
-    registration.index = end_.segments().add(segments);
-  } catch (const Error& error) {
-    problem = error.what();
-    close(registration);
-  }
-  try {
-    agree(valuesOf<Problem>(allGather_(bytesOf(problemOf(problem)))));
+    while (!tryAdd(registration)) {
+    }
   } catch (...) {
-    if (problem.empty()) end_.segments().remove(registration.index);
     close(registration);
     registrations_.pop_back();
     throw;
   }
+  if (!registration.whyShadow.empty()) {
+    shadows_.add(pointer, bytes, registration.shadow.data());
+    log::info(log::Subsystem::Memory,
+              "rank {}: {} bytes at {} are staged, exchanges copy them to or from as much memory that peers map: {}",
+              rank_, bytes, static_cast<const void*>(pointer), registration.whyShadow);
+  }
   return &registration;
+}
+
+bool DeviceGroup::tryAdd(Registration& registration) {
+  const std::vector<Card> cards = gather(registration);
+  if (wantShadows(cards, registration)) return false;
+  const Verdict mine = mapAll(cards, registration);
+  const bool mapped = mine.problem[0] == '\0';
+  bool accepted = false;
+  try {
+    accepted = accept(valuesOf<Verdict>(allGather_(bytesOf(mine))), cards, registration);
+  } catch (...) {
+    if (mapped) end_.segments().remove(registration.index);
+    throw;
+  }
+  if (accepted) return true;
+  if (mapped) end_.segments().remove(registration.index);
+  close(registration);
+  return false;
+}
+
+/// Whether some rank's memory has no handle, and peers that would need one. All ranks come to the same answer.
+bool DeviceGroup::wantShadows(const std::vector<Card>& cards, Registration& registration) {
+  bool any = false;
+  for (int rank = 0; rank < nRanks_; ++rank) {
+    const Card& owner = cards[static_cast<size_t>(rank)];
+    const bool needed = std::ranges::any_of(
+        cards, [&](const Card& peer) { return peer.process != owner.process || peer.device != owner.device; });
+    if (owner.hasHandle != 0 || !needed) continue;
+    any = true;
+    if (rank == rank_) registration.whyShadow = registration.noHandle;
+  }
+  return any;
+}
+
+DeviceGroup::Verdict DeviceGroup::mapAll(const std::vector<Card>& cards, Registration& registration) {
+  Verdict verdict;
+  try {
+    if (!connected_) connect(cards);
+    std::vector<device::Segment> segments;
+    segments.reserve(cards.size());
+    for (const Card& card : cards) {
+      verdict.unmapped = static_cast<int32_t>(segments.size());
+      segments.push_back({map(card, card.allocation, card.handle, registration) + card.offset, card.bytes});
+    }
+    verdict.unmapped = -1;
+    registration.index = end_.segments().add(segments);
+  } catch (const Error& error) {
+    verdict.problem = problemOf(error.what());
+    close(registration);
+  }
+  return verdict;
+}
+
+/// Whether all mapped all. When not, and shadows may help, ranks whose memory could not be mapped get one.
+bool DeviceGroup::accept(const std::vector<Verdict>& verdicts, const std::vector<Card>& cards,
+                         Registration& registration) {
+  std::vector<Problem> hopeless(verdicts.size());
+  bool all = true;
+  for (size_t rank = 0; rank < verdicts.size(); ++rank) {
+    const auto& [unmapped, problem] = verdicts[rank];
+    if (problem[0] == '\0') continue;
+    all = false;
+    if (unmapped < 0 || cards[static_cast<size_t>(unmapped)].isShadow != 0) hopeless[rank] = problem;
+    if (unmapped == rank_ && registration.whyShadow.empty())
+      registration.whyShadow = formatText("rank {} cannot map them: {}", rank, problem.data());
+  }
+  agree(hopeless);
+  return all;
 }
 
 bool DeviceGroup::remove(const void* handle) {
@@ -183,7 +276,15 @@ bool DeviceGroup::remove(const void* handle) {
             "handle: rank {} deregisters another range of device memory than rank {}; do it in one order at every rank",
             rank, rank_);
   end_.segments().remove(found->index);
+  shadows_.remove(found->shadow.data());
   close(*found);
+  try {
+    allGather_(bytesOf(uint64_t{0}));  // memory must not be freed while a peer has it mapped
+  } catch (...) {
+    found->shadow.abandon();
+    registrations_.erase(found);
+    throw;
+  }
   registrations_.erase(found);
   return true;
 }
@@ -193,7 +294,11 @@ void DeviceGroup::enqueue(PreparedCall& prepared, std::span<const std::byte* con
   if (!prepared.device)
     prepared.device =
         std::make_unique<DeviceCall>(*runtime_, prepared.plan(), prepared.callHash(), device::kTilePieces);
-  end_.enqueue(*prepared.device, inputs, outputs, stream);
+  if (shadows_.empty()) return end_.enqueue(*prepared.device, inputs, outputs, stream);
+  const ShadowedCall call(shadows_, *prepared.device, inputs, outputs);
+  call.copyIn(*runtime_, end_.blocks(), stream);
+  end_.enqueue(*prepared.device, call.inputs(), call.outputs(), stream);
+  call.copyOut(*runtime_, end_.blocks(), stream);
 }
 
 }  // namespace ulysses

@@ -7,6 +7,7 @@
 
 #include "exchange/prepared_call.h"
 #include "path/cuda/device_rank.h"
+#include "path/cuda/shadows.h"
 
 namespace ulysses {
 
@@ -22,15 +23,16 @@ class DeviceGroup {
 
   DeviceRuntime& runtime() { return *runtime_; }
 
-  /// Collective: `bytes` at `pointer` of this rank, whatever of each other. A handle for remove. Throws Error at all
-  /// ranks when one cannot map another's memory; nothing is registered then.
+  /// Collective: `bytes` at `pointer` of this rank, whatever of each other. A handle for remove. Memory that a peer
+  /// cannot map gets a shadow, which it can; exchanges then copy between the two. Throws Error at all ranks when one
+  /// cannot map another's shadow either; nothing is registered then.
   const void* add(std::byte* pointer, int64_t bytes);
   /// Collective. false when the handle is not one of add's.
   bool remove(const void* handle);
 
   /// Whether bytes of this rank's are in memory that it registered; without asking the driver.
   bool holds(const std::byte* begin, const std::byte* end) const {
-    return end_.segments().find(begin, end).has_value();
+    return end_.segments().find(begin, end).has_value() || shadows_.find(begin, end) != nullptr;
   }
 
   /// Enqueues the exchange and returns. Throws InvalidUsage for memory that is not registered where it must be.
@@ -49,11 +51,21 @@ class DeviceGroup {
   struct Card;
   using Problem = std::array<char, 240>;  // what went wrong at a rank, "" for nothing
   struct Registration {
-    uint32_t index;
-    std::vector<DeviceRuntime::Handle> opened;
+    std::byte* memory = nullptr;
+    int64_t bytes = 0;
+    uint32_t index = 0;
+    std::vector<DeviceRuntime::Handle> opened{};
+    std::string noHandle{};   // why other processes cannot map the memory
+    std::string whyShadow{};  // "": the memory itself is mapped
+    DeviceMemory shadow{};
   };
-  std::vector<Card> gather(std::byte* pointer, int64_t bytes);
-  Card cardOf(std::byte* pointer, int64_t bytes);
+  struct Verdict;
+  bool tryAdd(Registration& registration);
+  std::vector<Card> gather(Registration& registration);
+  Card cardOf(Registration& registration);
+  bool wantShadows(const std::vector<Card>& cards, Registration& registration);
+  Verdict mapAll(const std::vector<Card>& cards, Registration& registration);
+  bool accept(const std::vector<Verdict>& verdicts, const std::vector<Card>& cards, Registration& registration);
   void connect(const std::vector<Card>& cards);
   std::byte* map(const Card& card, uint64_t address, const DeviceRuntime::Handle& handle, Registration& registration);
   void close(Registration& registration) noexcept;
@@ -63,6 +75,7 @@ class DeviceGroup {
   int rank_, nRanks_;
   AllGather allGather_;
   DeviceRank end_;
+  Shadows shadows_;
   bool connected_ = false;
   struct Opened {
     std::byte* memory;

@@ -54,4 +54,10 @@ void launch(const device::Arguments& call, std::uint32_t blocks, std::uint32_t t
   }
 }
 
+void launchCopies(const device::ShardCopies& call, std::uint32_t blocks, std::uint32_t threads) {
+  for (std::uint32_t block = 0; block < blocks; ++block)
+    for (std::uint32_t thread = 0; thread < threads; ++thread)
+      device::copyShards(call, SerialMachine{block, blocks, thread, threads});
+}
+
 }  // namespace ulysses::test

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "device_case.h"
+#include "kernels/device/shard_copy.h"
 
 namespace ulysses::test {
 
@@ -38,5 +39,7 @@ class CpuRanks {
 
 /// Runs every thread of every block of a rank's launch, as threads; returns when all have ended.
 void launch(const device::Arguments& call, std::uint32_t blocks, std::uint32_t threads);
+/// The same for copies; its blocks one after the other, as they do not wait for each other.
+void launchCopies(const device::ShardCopies& call, std::uint32_t blocks, std::uint32_t threads);
 
 }  // namespace ulysses::test

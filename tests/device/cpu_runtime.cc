@@ -23,6 +23,7 @@ struct Allocated {
   std::int64_t bytes;
   MemoryKind kind;
   int device;
+  bool hasHandle, hidden;
 };
 using Allocations = std::map<std::byte*, Allocated>;
 
@@ -40,13 +41,21 @@ Allocations::const_iterator find(const void* pointer) {
 }
 
 thread_local int current = 0;
-std::atomic<std::size_t> calls = 0;
+std::atomic<std::size_t> calls = 0, copies = 0;
+std::atomic<std::int64_t> hiddenBytes = 0;
 
 }  // namespace
 
 void CpuRuntime::setDevice(int device) { current = device; }
 int CpuRuntime::currentDevice() const { return current; }
 std::size_t CpuRuntime::driverCalls() { return calls; }
+std::size_t CpuRuntime::copyLaunches() { return copies; }
+void CpuRuntime::hideAllOf(std::int64_t bytes) { hiddenBytes = bytes; }
+
+void CpuRuntime::hide(std::byte* base) {
+  const std::lock_guard lock(mutex);
+  allocations().at(base).hidden = true;
+}
 
 std::size_t CpuRuntime::held() {
   const std::lock_guard lock(mutex);
@@ -58,8 +67,8 @@ DeviceRuntime::Memory CpuRuntime::memoryOf(const void* pointer) {
   const std::lock_guard lock(mutex);
   const auto found = find(pointer);
   if (found == allocations().end()) return {};
-  const auto& [bytes, kind, device] = found->second;
-  return {kind, device, kind == MemoryKind::Device && device == device_};
+  const Allocated& is = found->second;
+  return {is.kind, is.device, is.kind == MemoryKind::Device && is.device == device_};
 }
 
 DeviceRuntime::Allocation CpuRuntime::allocationOf(const void* pointer) {
@@ -70,12 +79,12 @@ DeviceRuntime::Allocation CpuRuntime::allocationOf(const void* pointer) {
   return {found->first, found->second.bytes};
 }
 
-std::byte* CpuRuntime::allocate(MemoryKind kind, std::int64_t bytes) {
+std::byte* CpuRuntime::allocate(MemoryKind kind, std::int64_t bytes, bool hasHandle) {
   ++calls;
   auto* const memory = static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes), kAlignment));
   std::memset(memory, 0, static_cast<std::size_t>(bytes));
   const std::lock_guard lock(mutex);
-  allocations()[memory] = {bytes, kind, device_};
+  allocations()[memory] = {bytes, kind, device_, hasHandle && kind == MemoryKind::Device, bytes == hiddenBytes};
   return memory;
 }
 
@@ -102,6 +111,10 @@ void CpuRuntime::write(std::byte* to, const void* from, std::int64_t bytes) {
 
 DeviceRuntime::Handle CpuRuntime::exportMemory(std::byte* base) {
   require(allocationOf(base).base == base, "{} is not the base of an allocation", static_cast<const void*>(base));
+  {
+    const std::lock_guard lock(mutex);
+    if (!allocations().at(base).hasHandle) ulysses::raise(Result::SystemError, "it has no handle");
+  }
   Handle handle{};
   std::memcpy(handle.data(), &base, sizeof(base));
   return handle;
@@ -111,6 +124,26 @@ std::byte* CpuRuntime::openMemory(const Handle& handle) {
   std::byte* base = nullptr;
   std::memcpy(&base, handle.data(), sizeof(base));
   return base;
+}
+
+void CpuRuntime::reach(std::byte* memory) {
+  ++calls;
+  const std::lock_guard lock(mutex);
+  const auto found = find(memory);
+  require(found != allocations().end(), "{} is in no allocation", static_cast<const void*>(memory));
+  const Allocated& is = found->second;
+  if (is.device != device_ && (is.hidden || !is.hasHandle))
+    ulysses::raise(Result::NotSupported, "GPU {} cannot reach this memory of GPU {}", device_, is.device);
+}
+
+void CpuRuntime::launchCopies(const device::ShardCopies& call, int blocks, void* stream) {
+  ++copies;
+  ++*running_;
+  static_cast<CpuStream*>(stream)->enqueue([call, blocks, running = running_] {
+    test::launchCopies(call, static_cast<std::uint32_t>(blocks), 2);
+    --*running;
+    running->notify_all();
+  });
 }
 
 void CpuRuntime::launch(const device::Arguments& call, int blocks, void* stream) {

@@ -40,17 +40,19 @@ class CpuRuntime : public DeviceRuntime {
   int currentDevice() const override;
   std::byte* allocate(std::int64_t bytes) override { return allocate(MemoryKind::Device, bytes); }
   std::byte* allocateShared(std::int64_t bytes) override { return allocate(MemoryKind::Host, bytes); }
-  std::byte* allocate(MemoryKind kind, std::int64_t bytes);
+  /// Managed memory has no handle, as with CUDA; so has what was not allocated to have one.
+  std::byte* allocate(MemoryKind kind, std::int64_t bytes, bool hasHandle = true);
   void free(std::byte* memory) noexcept override;
   void abandon(std::byte* memory) noexcept override;
   void write(std::byte* to, const void* from, std::int64_t bytes) override;
   Handle exportMemory(std::byte* base) override;
   std::byte* openMemory(const Handle& handle) override;
   void closeMemory(std::byte*) noexcept override {}
-  void reach(std::byte*) override {}
+  void reach(std::byte* memory) override;
   std::array<std::byte, 16> deviceId() override { return {static_cast<std::byte>(device_)}; }
   int residentBlocks() override { return 6; }
   void launch(const device::Arguments& call, int blocks, void* stream) override;
+  void launchCopies(const device::ShardCopies& copies, int blocks, void* stream) override;
   void finish() noexcept override;
   void raise(std::uint32_t* word) noexcept override;
 
@@ -58,6 +60,12 @@ class CpuRuntime : public DeviceRuntime {
   static std::size_t held();
   /// How often something was asked for that CUDA asks its driver for, launches left out, by all.
   static std::size_t driverCalls();
+  /// Launches of copies, of all.
+  static std::size_t copyLaunches();
+  /// Makes an allocation one that other GPUs cannot reach, though it has a handle.
+  static void hide(std::byte* base);
+  /// The same of all memory of so many bytes that will be allocated; 0: of none.
+  static void hideAllOf(std::int64_t bytes);
 
  private:
   int device_ = currentDevice();

@@ -7,6 +7,7 @@
 #include "kernels/device/exchange.h"
 #include "kernels/device/gpu_machine.cuh"
 #include "kernels/device/launch.h"
+#include "kernels/device/shard_copy.h"
 
 namespace ulysses::device {
 namespace {
@@ -23,6 +24,10 @@ __global__ void __launch_bounds__(kThreads, 2) pushAndSumKernel(const __grid_con
   exchange<true>(call, machine);
 }
 
+__global__ void __launch_bounds__(kThreads, 3) copyKernel(const __grid_constant__ ShardCopies copies) {
+  copyShards(copies, GpuMachine());
+}
+
 using Kernel = void (*)(Arguments);
 constexpr Kernel kKernels[] = {pushKernel, pushAndSumKernel};
 
@@ -32,7 +37,8 @@ CudaError errorOf(const char* what, cudaError_t result) {
 }
 
 /// Looking at a kernel's attributes loads it.
-cudaError_t load(Kernel kernel, int* blocks) {
+template <typename AnyKernel>
+cudaError_t load(AnyKernel kernel, int* blocks) {
   cudaFuncAttributes attributes;
   const cudaError_t result = cudaFuncGetAttributes(&attributes, kernel);
   return result != cudaSuccess ? result : cudaOccupancyMaxActiveBlocksPerMultiprocessor(blocks, kernel, kThreads, 0);
@@ -49,6 +55,8 @@ CudaError loadExchange(int* residentBlocks) {
     if (result == cudaSuccess) result = load(kernel, &blocks);
     fewest = fewest == 0 ? blocks : std::min(fewest, blocks);
   }
+  int blocks = 0;
+  if (result == cudaSuccess) result = load(copyKernel, &blocks);
   *residentBlocks = processors * fewest;
   return errorOf("the exchange kernels cannot be loaded", result);
 }
@@ -57,6 +65,11 @@ CudaError launchExchange(const Arguments& call, int blocks, void* stream) {
   const Kernel kernel = kKernels[call.work.nSums != 0];
   kernel<<<static_cast<unsigned>(blocks), kThreads, 0, static_cast<cudaStream_t>(stream)>>>(call);
   return errorOf("the exchange kernel cannot be launched", cudaGetLastError());
+}
+
+CudaError launchCopies(const ShardCopies& copies, int blocks, void* stream) {
+  copyKernel<<<static_cast<unsigned>(blocks), kThreads, 0, static_cast<cudaStream_t>(stream)>>>(copies);
+  return errorOf("the copy kernel cannot be launched", cudaGetLastError());
 }
 
 }  // namespace ulysses::device

@@ -5,7 +5,7 @@
 #pragma once
 #include <string>
 
-#include "kernels/device/work.h"
+#include "kernels/device/shard_copy.h"
 
 namespace ulysses::device {
 
@@ -23,5 +23,8 @@ CudaError loadExchange(int* residentBlocks);
 /// Enqueues the exchange on a stream of the current device. `call` is copied; what it points to must live until the
 /// exchange has ended. Trouble is told later, in call.report.
 CudaError launchExchange(const Arguments& call, int blocks, void* stream);
+
+/// Enqueues copies within the device, which wait for nothing.
+CudaError launchCopies(const ShardCopies& copies, int blocks, void* stream);
 
 }  // namespace ulysses::device

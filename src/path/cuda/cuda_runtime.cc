@@ -145,7 +145,7 @@ void CudaRuntime::write(std::byte* to, const void* from, int64_t bytes) {
 
 DeviceRuntime::Handle CudaRuntime::exportMemory(std::byte* base) {
   cudaIpcMemHandle_t handle;
-  check(cudaIpcGetMemHandle(&handle, base), "cudaIpcGetMemHandle");
+  check(cudaIpcGetMemHandle(&handle, base), "it has no handle for other processes: cudaIpcGetMemHandle");
   Handle out;
   std::memcpy(out.data(), &handle, sizeof(handle));
   return out;
@@ -243,6 +243,10 @@ MemoryKind memoryKindOf(const void* pointer) noexcept {
 
 void CudaRuntime::launch(const device::Arguments& call, int blocks, void* stream) {
   check(device::launchExchange(call, blocks, stream));
+}
+
+void CudaRuntime::launchCopies(const device::ShardCopies& copies, int blocks, void* stream) {
+  check(device::launchCopies(copies, blocks, stream));
 }
 
 }  // namespace ulysses

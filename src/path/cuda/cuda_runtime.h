@@ -28,6 +28,7 @@ class CudaRuntime : public DeviceRuntime {
   std::array<std::byte, 16> deviceId() override;
   int residentBlocks() override { return residentBlocks_; }
   void launch(const device::Arguments& call, int blocks, void* stream) override;
+  void launchCopies(const device::ShardCopies& copies, int blocks, void* stream) override;
   void finish() noexcept override;
   void raise(uint32_t* word) noexcept override;
 

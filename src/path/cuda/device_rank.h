@@ -25,6 +25,8 @@ class DeviceRank {
   /// Where the boards of all ranks are, as this process maps them, and how many of the ranks share this GPU and its
   /// room for thread blocks.
   void connect(std::span<std::byte* const> boards, int ranksOnDevice);
+  /// How many thread blocks of this rank may run at once.
+  int blocks() const { return blocks_; }
   /// The board is not freed with this object: somebody may still write to it.
   void abandonBoard() { board_.abandon(); }
   Segments& segments() { return segments_; }

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/device/work.h"
+#include "kernels/device/shard_copy.h"
 
 namespace ulysses {
 
@@ -63,6 +63,8 @@ class DeviceRuntime {
   virtual int residentBlocks() = 0;
   /// Enqueues the exchange on the stream.
   virtual void launch(const device::Arguments& call, int blocks, void* stream) = 0;
+  /// The same for copies within the GPU.
+  virtual void launchCopies(const device::ShardCopies& copies, int blocks, void* stream) = 0;
   /// Waits until nothing that was launched runs any more.
   virtual void finish() noexcept = 0;
   /// Makes a word that is 0 another number, soon, whatever kernels run. From any thread.

@@ -1,0 +1,32 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Copies of tensors within a GPU: between memory that peers cannot map and its shadow, which they can.
+#pragma once
+#include "kernels/device/push.h"
+
+namespace ulysses::device {
+
+/// Rows of a tensor, from one place to another that has the same strides; what lies between the rows is not touched.
+struct ShardCopy : PushBox {
+  TensorPlace place;  // of it strides and alignment
+  const std::byte* from = nullptr;
+  std::byte* to = nullptr;
+};
+
+/// Of one launch; a kernel gets it by value.
+struct ShardCopies {
+  ShardCopy copies[kTensors];
+  uint32_t n = 0, tiles = 0, tilePieces = 0;
+};
+
+/// Every thread of every block of one launch runs this.
+template <typename Machine>
+ULYSSES_HOST_DEVICE void copyShards(const ShardCopies& call, const Machine& machine) {
+  const Slab slab = slabOf(call.tiles, machine.block(), machine.blocks());
+  forEachTile(call.copies, call.n, slab, call.tilePieces, [&](const ShardCopy& copy, uint32_t first, uint32_t end) {
+    pushPieces(machine, copy, first, end, copy.from, copy.to, copy.place);
+  });
+}
+
+}  // namespace ulysses::device
