@@ -42,9 +42,13 @@ std::string CpuRanks::difference(int rank, const Bytes& expected) const {
 }
 
 void launch(const device::Arguments& call, std::uint32_t blocks, std::uint32_t threads) {
+  launch(call, blocks, threads, blocks);
+}
+
+void launch(const device::Arguments& call, std::uint32_t blocks, std::uint32_t threads, std::uint32_t runningBlocks) {
   std::vector<std::unique_ptr<CpuBlock>> shared;
   std::vector<std::jthread> running;
-  for (std::uint32_t block = 0; block < blocks; ++block) {
+  for (std::uint32_t block = 0; block < runningBlocks; ++block) {
     CpuBlock* const mine = shared.emplace_back(std::make_unique<CpuBlock>(threads)).get();
     for (std::uint32_t thread = 0; thread < threads; ++thread)
       running.emplace_back([=, &call] {

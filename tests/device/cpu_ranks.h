@@ -39,6 +39,8 @@ class CpuRanks {
 
 /// Runs every thread of every block of a rank's launch, as threads; returns when all have ended.
 void launch(const device::Arguments& call, std::uint32_t blocks, std::uint32_t threads);
+/// The same, but only the first `runningBlocks` of them ever run.
+void launch(const device::Arguments& call, std::uint32_t blocks, std::uint32_t threads, std::uint32_t runningBlocks);
 /// The same for copies; its blocks one after the other, as they do not wait for each other.
 void launchCopies(const device::ShardCopies& call, std::uint32_t blocks, std::uint32_t threads);
 

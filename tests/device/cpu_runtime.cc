@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -41,6 +42,7 @@ Allocations::const_iterator find(const void* pointer) {
 }
 
 thread_local int current = 0;
+std::array<std::atomic<CpuRuntime::Fate>, 8> fates;
 std::atomic<std::size_t> calls = 0, copies = 0;
 std::atomic<std::int64_t> hiddenBytes = 0;
 
@@ -50,6 +52,10 @@ void CpuRuntime::setDevice(int device) { current = device; }
 int CpuRuntime::currentDevice() const { return current; }
 std::size_t CpuRuntime::driverCalls() { return calls; }
 std::size_t CpuRuntime::copyLaunches() { return copies; }
+void CpuRuntime::setFate(int device, Fate fate) {
+  fates.at(static_cast<std::size_t>(device)) = fate;
+  fates.at(static_cast<std::size_t>(device)).notify_all();
+}
 void CpuRuntime::hideAllOf(std::int64_t bytes) { hiddenBytes = bytes; }
 
 void CpuRuntime::hide(std::byte* base) {
@@ -148,11 +154,14 @@ void CpuRuntime::launchCopies(const device::ShardCopies& call, int blocks, void*
 
 void CpuRuntime::launch(const device::Arguments& call, int blocks, void* stream) {
   ++*running_;
-  static_cast<CpuStream*>(stream)->enqueue([call, blocks, running = running_] {
-    test::launch(call, static_cast<std::uint32_t>(blocks), 2);
-    --*running;
-    running->notify_all();
-  });
+  static_cast<CpuStream*>(stream)->enqueue(
+      [call, blocks, running = running_, &fate = fates.at(static_cast<std::size_t>(device_))] {
+        fate.wait(Fate::Wait);
+        const auto all = static_cast<std::uint32_t>(blocks);
+        if (fate != Fate::Never) test::launch(call, all, 2, fate == Fate::CutShort ? all - 1 : all);
+        --*running;
+        running->notify_all();
+      });
 }
 
 void CpuRuntime::finish() noexcept {

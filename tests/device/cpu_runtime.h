@@ -60,6 +60,9 @@ class CpuRuntime : public DeviceRuntime {
   static std::size_t held();
   /// How often something was asked for that CUDA asks its driver for, launches left out, by all.
   static std::size_t driverCalls();
+  /// What becomes of exchanges on a GPU: they run; or not before that changes; or never; or all blocks but the last do.
+  enum class Fate : std::uint8_t { Run, Wait, Never, CutShort };
+  static void setFate(int device, Fate fate);
   /// Launches of copies, of all.
   static std::size_t copyLaunches();
   /// Makes an allocation one that other GPUs cannot reach, though it has a handle.

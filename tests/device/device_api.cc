@@ -14,9 +14,9 @@ void freeDeviceMemory(std::byte* memory) { test::CpuRuntime().free(memory); }
 
 namespace ulysses::test {
 
-DeviceApi::DeviceApi(bool gpuEach) {
+DeviceApi::DeviceApi(bool gpuEach, std::int64_t timeoutMs) {
   ulyssesConfig_t config = ULYSSES_CONFIG_INITIALIZER;
-  config.timeout_ms = 20'000;
+  config.timeout_ms = timeoutMs;
   std::array<ulyssesComm_t, kRanks> comms;
   EXPECT_EQ(ulyssesCommInitAll(comms.data(), kRanks, &config), ulyssesSuccess);
   for (int rank = 0; rank < kRanks; ++rank) {

@@ -102,7 +102,7 @@ struct User {
 class DeviceApi : public testing::Test {
  protected:
   /// gpuEach: every rank has a GPU of its own, else all share one.
-  explicit DeviceApi(bool gpuEach = false);
+  explicit DeviceApi(bool gpuEach = false, std::int64_t timeoutMs = 20'000);
   ~DeviceApi() override;
   /// On a thread for each rank.
   void each(const std::function<void(User&)>& fn) {

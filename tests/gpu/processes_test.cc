@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
@@ -113,6 +114,73 @@ TEST_P(GpuProcesses, ShareOneDevice) {
     if (HasFailure()) return;
   }
 }
+
+// ---- rows of the fault matrix (docs/fault_matrix.md)
+
+/// What becomes of rank 1.
+enum class Fate { Killed, Stopped };
+
+/// A rank of an exchange in which something happens to rank 1 once its kernel is enqueued, or before it is.
+std::string runUntilFate(const DeviceCase& run, int rank, Fate fate, Meeting* meeting) {
+  RankOnDevice mine(run, rank, fate == Fate::Killed ? 3'000 : 30'000);
+  join(run, rank, mine, meeting);
+  meeting->meet();
+  if (rank == 1 && fate == Fate::Stopped) raise(SIGSTOP);
+  mine.enqueue();
+  if (rank == 1 && fate == Fate::Killed) raise(SIGKILL);
+  mine.device().wait();
+  const auto trouble = mine.end().trouble();
+  if (fate == Fate::Stopped) {
+    meeting->meet();  // nobody frees what others map
+    return trouble ? trouble->text : mine.bytes() != run.after(rank) ? "wrong bytes" : "";
+  }
+  // Its kernel may have been fast enough to take part; nothing else is an excuse.
+  if (!trouble) return mine.bytes() == run.after(rank) ? "" : "wrong bytes and no error";
+  return std::string(trouble->text).find("rank 1") != std::string::npos ? "" : trouble->text;
+}
+
+int faultyChildOf(const DeviceCase& run, int rank, Fate fate, Meeting* meeting) {
+  std::string text;
+  try {
+    text = runUntilFate(run, rank, fate, meeting);
+  } catch (const std::exception& error) {
+    text = error.what();
+  }
+  if (!text.empty()) std::fprintf(stderr, "rank %d: %s\n", rank, text.c_str());
+  return text.empty() ? 0 : 1;
+}
+
+void expectFate(Fate fate) {
+  constexpr int kRanks = 3;
+  const DeviceCase run(kRanks, fullSeed(kRanks), 64);
+  Meeting* const meeting = makeMeeting(kRanks);
+  ASSERT_NE(meeting, nullptr);
+  std::vector<pid_t> children;
+  for (int rank = 0; rank < kRanks; ++rank) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(60);
+      _exit(faultyChildOf(run, rank, fate, meeting));
+    }
+    children.push_back(child);
+  }
+  int status = -1;
+  if (fate == Fate::Stopped) {
+    waitpid(children[1], &status, WUNTRACED);
+    ASSERT_TRUE(WIFSTOPPED(status));
+    usleep(500'000);
+    kill(children[1], SIGCONT);
+  }
+  for (int rank = 0; rank < kRanks; ++rank) {
+    waitpid(children[static_cast<std::size_t>(rank)], &status, 0);
+    const bool killed = rank == 1 && fate == Fate::Killed;
+    EXPECT_TRUE(killed ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL : status == 0) << "rank " << rank;
+  }
+  munmap(meeting, sizeof(Meeting));
+}
+
+TEST(GpuFaults, C1_AKilledRankIsNamedAndNoKernelStays) { expectFate(Fate::Killed); }
+TEST(GpuFaults, C2_AStoppedRankIsWaitedFor) { expectFate(Fate::Stopped); }
 
 }  // namespace
 }  // namespace ulysses::test

@@ -140,7 +140,8 @@ std::string DeviceRank::textOf(const device::Report& report) const {
           "with ulyssesCommRegister at every rank, and keep it while exchanges use it",
           number, report.theirs, peer, rank);
     default:
-      return formatText("device exchange {}: another rank ended the exchanges of this group", number);
+      return formatText("device exchange {}: another rank ended the exchanges of this group{}", number,
+                        peer == rank ? "" : formatText(" while this one waited for rank {}", peer));
   }
 }
 
