@@ -204,16 +204,25 @@ bool DeviceGroup::tryAdd(Registration& registration) {
   if (wantShadows(cards, registration)) return false;
   const Verdict mine = mapAll(cards, registration);
   const bool mapped = mine.problem[0] == '\0';
-  bool accepted = false;
-  try {
-    accepted = accept(valuesOf<Verdict>(allGather_(bytesOf(mine))), cards, registration);
-  } catch (...) {
+  const auto undo = [&] {
     if (mapped) end_.segments().remove(registration.index);
+    close(registration);
+  };
+  std::vector<Verdict> verdicts;
+  try {
+    verdicts = valuesOf<Verdict>(allGather_(bytesOf(mine)));
+  } catch (...) {
+    undo();
     throw;
   }
-  if (accepted) return true;
-  if (mapped) end_.segments().remove(registration.index);
-  close(registration);
+  try {
+    if (accept(verdicts, cards, registration)) return true;
+  } catch (...) {
+    undo();
+    allGather_(bytesOf(uint64_t{0}));  // shadows must not be freed while a peer has them mapped
+    throw;
+  }
+  undo();
   return false;
 }
 
