@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 #include "cpu_machine.h"
@@ -123,6 +124,17 @@ TEST_F(Trouble3, ARankThatComesTooLateWritesNothing) {
   launch(ranks_.call(1), kGrid.blocks, kGrid.threads);
   EXPECT_EQ(troubleOf(ranks_, 1), Trouble::kRevoked);
   for (int rank = 0; rank < kRanks; ++rank) expectUntouched(rank);
+}
+
+// Its epoch is still that of the letter that peers may be writing by.
+TEST_F(Trouble3, AfterTroubleALetterIsLeftAsItIs) {
+  waitShortly();
+  launchAllBut(1);
+  const device::Letter sent = ranks_.board(2).from(0).letter;
+  ASSERT_EQ(sent.callHash, ranks_.call(0).letter.callHash);
+  ranks_.call(0).letter.callHash = 43;
+  launch(ranks_.call(0), kGrid.blocks, kGrid.threads);
+  EXPECT_EQ(std::memcmp(&ranks_.board(2).from(0).letter, &sent, sizeof(sent)), 0);
 }
 
 // One of the rank's two blocks comes to an end, the other is never run.

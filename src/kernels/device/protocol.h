@@ -31,9 +31,12 @@ class Protocol {
   /// this rank can reach. Else no byte may move: trouble is reported, and the ranks are told that there will be no
   /// exchange.
   ULYSSES_HOST_DEVICE bool meet() {
+    // After trouble the epoch is still that of the last letter, by which peers may be writing: it must stay as it is.
+    bool failed = isRevoked() && !fail(Trouble::kRevoked, call_.rank, false, 0);
+    if (machine_.any(failed)) return false;
     if (machine_.block() == 0) postLetters();
     // A rank that comes after the others gave up finds all their letters, and must not write to them any more.
-    bool failed = !await(board_.from(call_.rank).ready, call_.rank, false);
+    failed = !await(board_.from(call_.rank).ready, call_.rank, false);
     failed = failed || (isRevoked() && !fail(Trouble::kRevoked, call_.rank, false, 0));
     for (int peer = first(); peer < call_.nRanks; peer += step())
       failed = failed || !await(board_.from(peer).ready, peer, false) || !agrees(peer);
