@@ -2,7 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu_ranks.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <thread>
 
@@ -39,6 +43,28 @@ std::string CpuRanks::difference(int rank, const Bytes& expected) const {
   return "rank " + std::to_string(rank) + ", byte " + std::to_string(at - arena.begin()) + " of " +
          std::to_string(arena.size()) + ": " + std::to_string(static_cast<int>(*at)) + " for " +
          std::to_string(static_cast<int>(*wanted));
+}
+
+std::uint64_t sweepCases() {
+  const char* const text = std::getenv("ULYSSES_TEST_CASES");
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : 2000;
+}
+
+void deliverLetters(CpuRanks& ranks, int nRanks) {
+  for (int to = 0; to < nRanks; ++to)
+    for (int from = 0; from < nRanks; ++from) ranks.board(to).from(from).letter = ranks.call(from).letter;
+}
+
+void copyPitched(std::byte* to, const std::byte* from, const PitchedShape& shape) {
+  for (const PitchedShape::End& end : {shape.source, shape.destination}) {
+    EXPECT_GE(end.pitch, shape.width);
+    EXPECT_LE(end.pitch, kMostPitch);
+    EXPECT_GE(end.rows, shape.height);
+  }
+  for (std::int64_t slice = 0; slice < shape.depth; ++slice)
+    for (std::int64_t row = 0; row < shape.height; ++row)
+      std::memcpy(to + shape.offsetOf(shape.destination, slice, row), from + shape.offsetOf(shape.source, slice, row),
+                  static_cast<std::size_t>(shape.width));
 }
 
 void launch(const device::Arguments& call, std::uint32_t blocks, std::uint32_t threads) {

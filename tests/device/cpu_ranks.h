@@ -9,6 +9,7 @@
 
 #include "device_case.h"
 #include "kernels/device/shard_copy.h"
+#include "path/cuda/pitched_copy.h"
 
 namespace ulysses::test {
 
@@ -36,6 +37,15 @@ class CpuRanks {
   std::vector<device::Report> reports_;
   std::vector<device::Arguments> calls_;
 };
+
+/// How many random cases a sweep without threads takes.
+std::uint64_t sweepCases();
+
+/// All ranks' letters to all.
+void deliverLetters(CpuRanks& ranks, int nRanks);
+
+/// What a copy engine does; fails the test for a shape that CUDA would refuse.
+void copyPitched(std::byte* to, const std::byte* from, const PitchedShape& shape);
 
 /// Runs every thread of every block of a rank's launch, as threads; returns when all have ended.
 void launch(const device::Arguments& call, std::uint32_t blocks, std::uint32_t threads);

@@ -27,6 +27,7 @@ struct Allocated {
   bool hasHandle, hidden;
 };
 using Allocations = std::map<std::byte*, Allocated>;
+std::atomic<int> copied = 0, toFailure = 0;
 
 std::mutex mutex;
 Allocations& allocations() {
@@ -43,7 +44,7 @@ Allocations::const_iterator find(const void* pointer) {
 
 thread_local int current = 0;
 std::array<std::atomic<CpuRuntime::Fate>, 8> fates;
-std::atomic<std::size_t> calls = 0, copies = 0;
+std::atomic<std::size_t> calls = 0, shadowCopies = 0;
 std::atomic<std::int64_t> hiddenBytes = 0;
 
 }  // namespace
@@ -51,7 +52,7 @@ std::atomic<std::int64_t> hiddenBytes = 0;
 void CpuRuntime::setDevice(int device) { current = device; }
 int CpuRuntime::currentDevice() const { return current; }
 std::size_t CpuRuntime::driverCalls() { return calls; }
-std::size_t CpuRuntime::copyLaunches() { return copies; }
+std::size_t CpuRuntime::copyLaunches() { return shadowCopies; }
 void CpuRuntime::setFate(int device, Fate fate) {
   fates.at(static_cast<std::size_t>(device)) = fate;
   fates.at(static_cast<std::size_t>(device)).notify_all();
@@ -142,27 +143,37 @@ void CpuRuntime::reach(std::byte* memory) {
     ulysses::raise(Result::NotSupported, "GPU {} cannot reach this memory of GPU {}", device_, is.device);
 }
 
-void CpuRuntime::launchCopies(const device::ShardCopies& call, int blocks, void* stream) {
-  ++copies;
+template <typename Fn>
+void CpuRuntime::enqueue(void* stream, Fn&& fn) {
   ++*running_;
-  static_cast<CpuStream*>(stream)->enqueue([call, blocks, running = running_] {
-    test::launchCopies(call, static_cast<std::uint32_t>(blocks), 2);
+  static_cast<CpuStream*>(stream)->enqueue([fn = std::forward<Fn>(fn), running = running_] {
+    fn();
     --*running;
     running->notify_all();
   });
 }
 
 void CpuRuntime::launch(const device::Arguments& call, int blocks, void* stream) {
-  ++*running_;
-  static_cast<CpuStream*>(stream)->enqueue(
-      [call, blocks, running = running_, &fate = fates.at(static_cast<std::size_t>(device_))] {
-        fate.wait(Fate::Wait);
-        const auto all = static_cast<std::uint32_t>(blocks);
-        if (fate != Fate::Never) test::launch(call, all, 2, fate == Fate::CutShort ? all - 1 : all);
-        --*running;
-        running->notify_all();
-      });
+  enqueue(stream, [call, blocks, &fate = fates.at(static_cast<std::size_t>(device_))] {
+    fate.wait(Fate::Wait);
+    const auto all = static_cast<std::uint32_t>(blocks);
+    if (fate != Fate::Never) test::launch(call, all, 2, fate == Fate::CutShort ? all - 1 : all);
+  });
 }
+
+void CpuRuntime::launchCopies(const device::ShardCopies& call, int blocks, void* stream) {
+  ++shadowCopies;
+  enqueue(stream, [call, blocks] { test::launchCopies(call, static_cast<std::uint32_t>(blocks), 2); });
+}
+
+void CpuRuntime::copy(std::byte* to, const std::byte* from, const PitchedShape& shape, void* stream) {
+  if (toFailure > 0 && --toFailure == 0) ulysses::raise(Result::SystemError, "the test's copy failed");
+  ++copied;
+  enqueue(stream, [=] { copyPitched(to, from, shape); });
+}
+
+int CpuRuntime::copies() { return copied; }
+void CpuRuntime::failCopy(int n) { toFailure = n; }
 
 void CpuRuntime::finish() noexcept {
   for (int now = running_->load(); now != 0; now = running_->load()) running_->wait(now);

@@ -53,6 +53,7 @@ class CpuRuntime : public DeviceRuntime {
   int residentBlocks() override { return 6; }
   void launch(const device::Arguments& call, int blocks, void* stream) override;
   void launchCopies(const device::ShardCopies& copies, int blocks, void* stream) override;
+  void copy(std::byte* to, const std::byte* from, const PitchedShape& shape, void* stream) override;
   void finish() noexcept override;
   void raise(std::uint32_t* word) noexcept override;
 
@@ -69,8 +70,15 @@ class CpuRuntime : public DeviceRuntime {
   static void hide(std::byte* base);
   /// The same of all memory of so many bytes that will be allocated; 0: of none.
   static void hideAllOf(std::int64_t bytes);
+  /// Copies that were enqueued, of all.
+  static int copies();
+  /// Lets the n-th copy from now on fail, as CUDA may; 0: none.
+  static void failCopy(int n);
 
  private:
+  template <typename Fn>
+  void enqueue(void* stream, Fn&& fn);
+
   int device_ = currentDevice();
   std::shared_ptr<std::atomic<int>> running_ = std::make_shared<std::atomic<int>>(0);
 };

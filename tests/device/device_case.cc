@@ -27,10 +27,55 @@ void widen(Rng& rng, PlanCase* run) {
   }
 }
 
-PlanCase drawWide(int nRanks, std::uint64_t seed) {
+/// Strides of dimensions nested in a random order, with gaps at times.
+Strides drawAlike(Rng& rng, const Shape& most) {
+  const std::int64_t extents[] = {most.tokens, most.batch, most.groups, most.headsPerGroup};
+  std::int64_t strides[4] = {};
+  std::size_t order[] = {3, 2, 1, 0};
+  for (std::size_t i = 3; i > 0; --i)
+    std::swap(order[i], order[static_cast<std::size_t>(rng.between(0, static_cast<std::int64_t>(i)))]);
+  std::int64_t next = most.headDim;
+  for (const std::size_t dim : order) {
+    strides[dim] = next + (rng.chance(30) ? rng.between(0, 3) * most.headDim : 0);
+    next = std::max<std::int64_t>(extents[dim], 1) * strides[dim];
+  }
+  return {strides[0], strides[1], strides[2], strides[3]};
+}
+
+/// The same layout for all ranks: contiguous ones of their own shapes, or the same strides.
+void makeAlike(Rng& rng, PlanCase* run, std::size_t t, bool input) {
+  const bool sequence = (run->operation == Operation::ScatterHeads) == input;
+  const auto shapeOf = [&](int rank) {
+    const TensorSpec& tensor = run->tensorsOf(rank)[t];
+    return sequence ? sequenceShape(*run, tensor, rank) : headShape(*run, tensor, rank);
+  };
+  Shape most = shapeOf(0);
+  for (int rank = 1; rank < run->nRanks; ++rank) {
+    const Shape shape = shapeOf(rank);
+    most = {std::max(most.tokens, shape.tokens), most.batch, std::max(most.groups, shape.groups),
+            std::max(most.headsPerGroup, shape.headsPerGroup), most.headDim};
+  }
+  const std::int64_t layout = rng.between(0, 3);
+  const Strides alike = drawAlike(rng, most);
+  for (int rank = 0; rank < run->nRanks; ++rank) {
+    TensorSpec& tensor = run->tensors[static_cast<std::size_t>(rank)][t];
+    const Shape shape = shapeOf(rank);
+    (input ? tensor.input : tensor.output) = layout == 0   ? sbhd(shape)
+                                             : layout == 1 ? bshd(shape)
+                                             : layout == 2 ? bhsd(shape)
+                                                           : alike;
+  }
+}
+
+PlanCase drawWide(int nRanks, std::uint64_t seed, DeviceCase::Layouts layouts) {
   PlanCase run = drawCase(nRanks, seed);
   Rng rng(seed, 7, 7);
   widen(rng, &run);
+  if (layouts == DeviceCase::Layouts::Own) return run;
+  for (std::size_t t = 0; t < run.tensors[0].size(); ++t) {
+    makeAlike(rng, &run, t, false);
+    if (rng.chance(70)) makeAlike(rng, &run, t, true);
+  }
   return run;
 }
 
@@ -43,32 +88,54 @@ ulyssesDataType_t typeOf(const TensorSpec& tensor) { return static_cast<ulyssesD
 
 }  // namespace
 
-DeviceCase::DeviceCase(int nRanks, std::uint64_t seed, std::uint32_t tilePieces) : run_(drawWide(nRanks, seed)) {
+DeviceCase::DeviceCase(int nRanks, std::uint64_t seed, std::uint32_t tilePieces, Layouts layouts)
+    : run_(drawWide(nRanks, seed, layouts)) {
   plans_ = run_.allPlans();
   for (const auto& plan : plans_) works_.push_back(std::make_unique<DeviceWork>(*plan, tilePieces));
   Rng rng(seed, 11, static_cast<std::uint64_t>(nRanks));
-  place(rng);
+  place(rng, layouts);
   fill(rng);
   after_ = before_;
   expect();
 }
 
+namespace {
+
+Extent extentAt(const Plan& plan, std::size_t tensor, bool input) {
+  const TensorSpec& spec = plan.tensors()[tensor];
+  const Shape shape = shardShape(plan.geometry(), plan.distribution(), spec,
+                                 input ? plan.sourceSide() : plan.destinationSide(), plan.rank());
+  return extentOf("tensor", shape, input ? spec.input : spec.output, sizeOf(spec.type));
+}
+
+}  // namespace
+
+std::int64_t DeviceCase::bytesOf(int rank, std::size_t tensor, bool input) const {
+  const Extent extent = extentAt(plan(rank), tensor, input);
+  return extent.end - extent.begin;
+}
+
 /// One tensor end after the other, guards between them. The segment that peers see begins behind the first guard.
-void DeviceCase::place(Rng& rng) {
+void DeviceCase::place(Rng& rng, Layouts layouts) {
+  const Rng first = rng;
   for (const auto& plan : plans_) {
+    if (layouts == Layouts::Windows) rng = first;
     std::int64_t at = kSegmentBegin;
-    const auto take = [&](const TensorSpec& tensor, Side side, const Strides& strides) {
-      const Shape shape = shardShape(plan->geometry(), plan->distribution(), tensor, side, plan->rank());
-      const Extent extent = extentOf("tensor", shape, strides, sizeOf(tensor.type));
-      const std::int64_t misaligned = rng.chance(30) ? rng.between(0, 15) * sizeOf(tensor.type) : 0;
+    const auto take = [&](std::size_t tensor, bool input) {
+      const Extent extent = extentAt(*plan, tensor, input);
+      const std::int64_t misaligned = rng.chance(30) ? rng.between(0, 15) * sizeOf(plan->tensors()[tensor].type) : 0;
       const std::int64_t begin = (at + kGuard + 127) / 128 * 128 + misaligned;
-      at = begin + extent.end - extent.begin;
+      std::int64_t bytes = extent.end - extent.begin;
+      for (int rank = 0; layouts == Layouts::Windows && rank < nRanks(); ++rank)
+        bytes = std::max(bytes, bytesOf(rank, tensor, input));
+      at = begin + bytes;
       return begin - extent.begin;
     };
     std::vector<Ends> ends;
-    for (const TensorSpec& tensor : plan->tensors())
-      ends.push_back(
-          {take(tensor, plan->sourceSide(), tensor.input), take(tensor, plan->destinationSide(), tensor.output)});
+    for (std::size_t t = 0; t < plan->tensors().size(); ++t) {
+      const std::int64_t input = take(t, true);
+      ends.push_back({input, take(t, false)});
+    }
     ends_.push_back(ends);
     before_.emplace_back(static_cast<std::size_t>(at + kGuard));
   }

@@ -30,7 +30,11 @@ class DeviceCase {
   static constexpr std::uint32_t kSegments = 2;
   static constexpr std::int64_t kSegmentBegin = 64;
 
-  DeviceCase(int nRanks, std::uint64_t seed, std::uint32_t tilePieces);
+  /// Of each rank as it likes, or as ranks promise of windows: outputs at one offset with one layout, and mostly inputs
+  /// with one layout.
+  enum class Layouts { Own, Windows };
+
+  DeviceCase(int nRanks, std::uint64_t seed, std::uint32_t tilePieces, Layouts layouts = Layouts::Own);
 
   const PlanCase& run() const { return run_; }
   int nRanks() const { return run_.nRanks; }
@@ -50,7 +54,8 @@ class DeviceCase {
   struct Ends {
     std::int64_t input, output;  // of the tensors' pointers, in the arena
   };
-  void place(Rng& rng);
+  void place(Rng& rng, Layouts layouts);
+  std::int64_t bytesOf(int rank, std::size_t tensor, bool input) const;
   void fill(Rng& rng);
   void expect();
   void expectTensor(int rank, std::size_t tensor);

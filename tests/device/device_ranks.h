@@ -3,6 +3,7 @@
 //
 // All ranks of a case with their host sides, each on a TestDevice, in this process.
 #pragma once
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -15,14 +16,15 @@ namespace ulysses::test {
 /// One rank: its device, its tensors in one arena.
 class RankOnDevice {
  public:
-  RankOnDevice(const DeviceCase& run, int rank, std::int64_t timeoutMs);
+  RankOnDevice(const DeviceCase& run, int rank, std::int64_t timeoutMs, CopyChoice choice = {});
   ~RankOnDevice() { device_->wait(); }
 
   DeviceRank& end() { return end_; }
   TestDevice& device() { return *device_; }
   std::byte* arena() const { return arena_.data(); }
   Bytes bytes() const { return device_->read(arena_.data(), run_.before(rank_).size()); }
-  void enqueue() { end_.enqueue(call_, inputs_, outputs_, device_->stream()); }
+  Engine enqueue() { return end_.enqueue(call_, inputs_, outputs_, device_->stream()); }
+  std::vector<std::byte*>& outputs() { return outputs_; }
   void restore();
 
  private:
@@ -38,12 +40,16 @@ class RankOnDevice {
 
 class DeviceRanks {
  public:
-  explicit DeviceRanks(const DeviceCase& run, std::int64_t timeoutMs = 60'000);
+  /// Which ranks are to use copy engines.
+  using Copying = std::function<bool(int rank)>;
+
+  explicit DeviceRanks(const DeviceCase& run, std::int64_t timeoutMs = 60'000, const Copying& copying = {});
 
   RankOnDevice& operator[](int rank) { return *ranks_[static_cast<std::size_t>(rank)]; }
   /// At all ranks. A case's exchanges need it when there are peers.
-  void registerArenas();
-  void enqueueAll(int first = 0);
+  void registerArenas(bool windows = false);
+  /// How many ranks' copy engines are used.
+  int enqueueAll(int first = 0);
   void wait();
   /// All arenas as before.
   void restore();
@@ -55,7 +61,13 @@ class DeviceRanks {
   std::vector<std::unique_ptr<RankOnDevice>> ranks_;
 };
 
+/// For the case's rank, whatever the sizes.
+CopyChoice copiesOf(const DeviceCase& run, int rank);
+
 /// A seed whose ranks all have something to push.
 std::uint64_t fullSeed(int nRanks);
+
+/// One, of layouts for windows, whose ranks all have copies to make.
+std::uint64_t copyingSeed(int nRanks);
 
 }  // namespace ulysses::test

@@ -5,8 +5,6 @@
 // after the other, against the index map of the specification. Acceptance: ULYSSES_TEST_CASES=20000.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "cpu_machine.h"
 #include "cpu_ranks.h"
 #include "kernels/device/push.h"
@@ -14,16 +12,6 @@
 
 namespace ulysses::test {
 namespace {
-
-std::uint64_t cases() {
-  const char* const text = std::getenv("ULYSSES_TEST_CASES");
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : 2000;
-}
-
-void deliverLetters(CpuRanks& ranks, int nRanks) {
-  for (int to = 0; to < nRanks; ++to)
-    for (int from = 0; from < nRanks; ++from) ranks.board(to).from(from).letter = ranks.call(from).letter;
-}
 
 void runGrid(CpuRanks& ranks, int rank, std::uint32_t blocks, std::uint32_t threads) {
   for (std::uint32_t block = 0; block < blocks; ++block)
@@ -36,7 +24,7 @@ void runGrid(CpuRanks& ranks, int rank, std::uint32_t blocks, std::uint32_t thre
 
 TEST(DeviceSweep, WholeGridsMoveTheIndexMap) {
   std::uint64_t sums = 0, vectors = 0;
-  for (std::uint64_t seed = 0; seed < cases(); ++seed) {
+  for (std::uint64_t seed = 0; seed < sweepCases(); ++seed) {
     Rng rng(seed, 3, 3);
     const int nRanks = static_cast<int>(rng.between(1, 8));
     const DeviceCase run(nRanks, seed, static_cast<std::uint32_t>(rng.between(1, 9)));
@@ -54,8 +42,8 @@ TEST(DeviceSweep, WholeGridsMoveTheIndexMap) {
           << "seed " << seed << ", " << blocks << " blocks of " << threads << " threads, " << nRanks << " ranks, "
           << nameOf(run.run().operation) << ", " << toText(run.run().spec);
   }
-  EXPECT_GT(sums, cases() / 4);  // the draw must not dry up unnoticed
-  EXPECT_GT(vectors, cases() / 4);
+  EXPECT_GT(sums, sweepCases() / 4);  // the draw must not dry up unnoticed
+  EXPECT_GT(vectors, sweepCases() / 4);
 }
 
 TEST(DeviceSweep, EveryTileHasOneBlock) {

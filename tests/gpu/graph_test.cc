@@ -15,17 +15,23 @@ namespace {
 
 #define ASSERT_CUDA(call) ASSERT_EQ(call, cudaSuccess)
 
-TEST(DeviceGraph, ReplaysWithSkew) {
+class DeviceGraph : public testing::TestWithParam<Engine> {};
+INSTANTIATE_TEST_SUITE_P(Engines, DeviceGraph, testing::Values(Engine::Sm, Engine::CopyEngine),
+                         [](const auto& test) { return test.param == Engine::Sm ? "sm" : "copy_engine"; });
+
+TEST_P(DeviceGraph, ReplaysWithSkew) {
   constexpr int kRanks = 4;
-  const DeviceCase run(kRanks, fullSeed(kRanks), 64);
-  DeviceRanks ranks(run);
-  ranks.registerArenas();
+  const bool copying = GetParam() == Engine::CopyEngine;
+  const DeviceCase run(kRanks, copying ? copyingSeed(kRanks) : fullSeed(kRanks), 64,
+                       copying ? DeviceCase::Layouts::Windows : DeviceCase::Layouts::Own);
+  DeviceRanks ranks(run, 60'000, [&](int) { return copying; });
+  ranks.registerArenas(copying);
   std::vector<cudaGraphExec_t> graphs(kRanks);
   for (int rank = 0; rank < kRanks; ++rank) {
     const auto stream = static_cast<cudaStream_t>(ranks[rank].device().stream());
     cudaGraph_t graph;
     ASSERT_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-    ranks[rank].enqueue();
+    ASSERT_EQ(ranks[rank].enqueue(), GetParam());
     ASSERT_CUDA(cudaStreamEndCapture(stream, &graph));
     ASSERT_CUDA(cudaGraphInstantiate(&graphs[static_cast<std::size_t>(rank)], graph, 0));
     ASSERT_CUDA(cudaGraphDestroy(graph));

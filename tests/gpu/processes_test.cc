@@ -57,12 +57,12 @@ void join(const DeviceCase& run, int rank, RankOnDevice& mine, Meeting* meeting)
     arenas.push_back({peer == rank ? mine.arena() : runtime.openMemory(theirs.arena), std::ssize(run.before(peer))});
   }
   mine.end().connect(boards, run.nRanks());
-  mine.end().segments().add(arenas);
+  mine.end().segments().add(arenas, true);
 }
 
 /// "" when all exchanges of this process's rank came out right.
-std::string runRank(const DeviceCase& run, int rank, Meeting* meeting) {
-  RankOnDevice mine(run, rank, 20'000);
+std::string runRank(const DeviceCase& run, int rank, bool copying, Meeting* meeting) {
+  RankOnDevice mine(run, rank, 20'000, copying ? copiesOf(run, rank) : CopyChoice());
   join(run, rank, mine, meeting);
   std::string problem;
   for (int i = 0; i < kExchanges && problem.empty(); ++i) {
@@ -77,10 +77,10 @@ std::string runRank(const DeviceCase& run, int rank, Meeting* meeting) {
   return problem;
 }
 
-int childOf(const DeviceCase& run, int rank, Meeting* meeting) {
+int childOf(const DeviceCase& run, int rank, bool copying, Meeting* meeting) {
   std::string text;
   try {
-    text = runRank(run, rank, meeting);
+    text = runRank(run, rank, copying, meeting);
   } catch (const std::exception& error) {
     text = error.what();
   }
@@ -88,20 +88,25 @@ int childOf(const DeviceCase& run, int rank, Meeting* meeting) {
   return text.empty() ? 0 : 1;
 }
 
-class GpuProcesses : public testing::TestWithParam<int> {};
-INSTANTIATE_TEST_SUITE_P(Ranks, GpuProcesses, testing::Values(2, 4), testing::PrintToStringParamName());
+class GpuProcesses : public testing::TestWithParam<std::tuple<int, bool>> {};
+INSTANTIATE_TEST_SUITE_P(Ranks, GpuProcesses, testing::Combine(testing::Values(2, 4), testing::Bool()),
+                         [](const auto& test) {
+                           return std::to_string(std::get<0>(test.param)) +
+                                  (std::get<1>(test.param) ? "_copy_engine" : "_sm");
+                         });
 
 TEST_P(GpuProcesses, ShareOneDevice) {
+  const auto [nRanks, copying] = GetParam();
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
-    const DeviceCase run(GetParam(), seed, 64);
-    Meeting* const meeting = makeMeeting(GetParam());
+    const DeviceCase run(nRanks, seed, 64, copying ? DeviceCase::Layouts::Windows : DeviceCase::Layouts::Own);
+    Meeting* const meeting = makeMeeting(nRanks);
     ASSERT_NE(meeting, nullptr);
     std::vector<pid_t> children;  // before this process has anything of CUDA
-    for (int rank = 0; rank < GetParam(); ++rank) {
+    for (int rank = 0; rank < nRanks; ++rank) {
       const pid_t child = fork();
       if (child == 0) {
         alarm(60);  // a barrier of processes has no deadline
-        _exit(childOf(run, rank, meeting));
+        _exit(childOf(run, rank, copying, meeting));
       }
       children.push_back(child);
     }

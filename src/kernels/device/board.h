@@ -71,7 +71,7 @@ struct Segment {
   int64_t bytes = 0;
 };
 
-enum class Trouble : uint32_t { kNone, kTimeout, kMismatch, kPoison, kRevoked, kUnknownMemory };
+enum class Trouble : uint32_t { kNone, kTimeout, kMismatch, kPoison, kRevoked, kUnknownMemory, kAsymmetric };
 
 /// The first trouble of a rank, in memory that its host reads. `state` is written last.
 struct Report {
@@ -79,7 +79,7 @@ struct Report {
   int32_t peer;
   uint32_t epoch;
   uint32_t whileClosing;  // a timeout: after the bytes had moved
-  uint64_t own, theirs;   // a mismatch: the hashes; a poison: theirs; unknown memory: theirs is the tensor's index
+  uint64_t own, theirs;   // a mismatch: the hashes; a poison: theirs; memory: theirs is the tensor's index
 };
 
 }  // namespace ulysses::device

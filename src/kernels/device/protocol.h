@@ -45,8 +45,25 @@ class Protocol {
 
   /// The bytes of this block have moved. The last block of the rank says so to the peers, and waits until all have said
   /// it.
-  ULYSSES_HOST_DEVICE bool finish() {
-    if (!isLastBlock()) return true;
+  ULYSSES_HOST_DEVICE bool finish() { return !isLastBlock() || tellAndAwaitDone(); }
+
+  /// The same as a launch of its own, of one block, behind that which met and the copies that the stream made. When the
+  /// meeting failed the copies were made all the same, so nobody may be told that they are good. A poison now: not all
+  /// of them could be enqueued.
+  ULYSSES_HOST_DEVICE bool close() {
+    bool failed = isRevoked() && !fail(Trouble::kRevoked, call_.rank, true, 0);
+    if (call_.letter.poison != 0) failed = failed || !fail(Trouble::kPoison, call_.rank, true, call_.letter.poison);
+    return !machine_.any(failed) && tellAndAwaitDone();
+  }
+
+ private:
+  ULYSSES_HOST_DEVICE int first() const { return static_cast<int>(machine_.thread()); }
+  ULYSSES_HOST_DEVICE int step() const { return static_cast<int>(machine_.threads()); }
+  ULYSSES_HOST_DEVICE Board boardOf(int peer) const { return Board(call_.boards[peer], call_.nRanks); }
+
+  ULYSSES_HOST_DEVICE bool isRevoked() const { return machine_.load(&board_.local().revoked.value) != 0; }
+
+  ULYSSES_HOST_DEVICE bool tellAndAwaitDone() {
     for (int peer = first(); peer < call_.nRanks; peer += step())
       machine_.store(&boardOf(peer).done(call_.rank).value, epoch_);
     bool failed = false;
@@ -56,13 +73,6 @@ class Protocol {
     if (machine_.thread() == 0) machine_.store(&board_.local().epoch, epoch_);
     return true;
   }
-
- private:
-  ULYSSES_HOST_DEVICE int first() const { return static_cast<int>(machine_.thread()); }
-  ULYSSES_HOST_DEVICE int step() const { return static_cast<int>(machine_.threads()); }
-  ULYSSES_HOST_DEVICE Board boardOf(int peer) const { return Board(call_.boards[peer], call_.nRanks); }
-
-  ULYSSES_HOST_DEVICE bool isRevoked() const { return machine_.load(&board_.local().revoked.value) != 0; }
 
   ULYSSES_HOST_DEVICE void postLetters() {
     constexpr uint32_t kWords = sizeof(Letter) / sizeof(uint64_t);
@@ -96,10 +106,22 @@ class Protocol {
     const Letter& letter = board_.from(peer).letter;
     if (letter.poison != 0) return fail(Trouble::kPoison, peer, false, letter.poison);
     if (letter.callHash != call_.letter.callHash) return fail(Trouble::kMismatch, peer, false, letter.callHash);
-    for (int t = 0; peer != call_.rank && t < call_.nTensors; ++t)
+    for (int t = 0; peer != call_.rank && t < call_.nTensors; ++t) {
       if (!isKnown(peer, letter.tensors[t]))
         return fail(Trouble::kUnknownMemory, peer, false, static_cast<uint64_t>(t));
+      if (call_.assumed != nullptr && !isAssumed(peer, t, letter.tensors[t]))
+        return fail(Trouble::kAsymmetric, peer, false, static_cast<uint64_t>(t));
+    }
     return true;
+  }
+
+  /// Whether a peer's output is where this rank's copies, which are enqueued already, take it to be.
+  ULYSSES_HOST_DEVICE bool isAssumed(int peer, int tensor, const TensorPlace& place) const {
+    const TensorPlace& own = call_.letter.tensors[tensor];
+    const Steps& steps = call_.assumed[peer * call_.nTensors + tensor];
+    bool same = place.segment == own.segment && place.offset == own.offset;
+    for (int i = 0; i < 4; ++i) same = same && place.strides[i] == steps.bytes[i];
+    return same;
   }
 
   ULYSSES_HOST_DEVICE bool isKnown(int peer, const TensorPlace& place) const {

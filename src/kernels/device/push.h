@@ -63,8 +63,10 @@ ULYSSES_HOST_DEVICE void pushTo(const Arguments& call, const Machine& machine, c
 
 template <typename Machine>
 ULYSSES_HOST_DEVICE void push(const Arguments& call, const Machine& machine, const Board& board) {
-  for (int step = 0; step < call.nRanks; ++step)
-    pushTo(call, machine, board, peerAt(call.rank, machine.block(), step, call.nRanks));
+  for (int step = 0; step < call.nRanks; ++step) {
+    const int peer = peerAt(call.rank, machine.block(), step, call.nRanks);
+    if (call.phase == Phase::kAll || peer == call.rank) pushTo(call, machine, board, peer);
+  }
 }
 
 }  // namespace ulysses::device

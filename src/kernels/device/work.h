@@ -64,6 +64,15 @@ struct Work {
   uint32_t tilePieces = 0;
 };
 
+/// What a launch does of an exchange. Copy engines move the bytes between ranks between the last two; kAll is without
+/// them.
+enum class Phase : uint32_t { kAll, kMeetAndPushOwn, kClose };
+
+/// A tensor's strides as TensorPlace has them.
+struct Steps {
+  int64_t bytes[4] = {};
+};
+
 /// Of one launch; everything a kernel gets. Pointers are to memory of this rank's GPU, but for the report.
 struct Arguments {
   int32_t rank = 0, nRanks = 0, nTensors = 0;
@@ -72,6 +81,10 @@ struct Arguments {
   const Segment* segments = nullptr;   // [nRanks][segmentsPerRank]
   Report* report = nullptr;
   uint64_t timeoutNs = 0;  // of each wait
+  Phase phase = Phase::kAll;
+  // Not null where copies were enqueued: the strides that they take outputs to have, [nRanks][nTensors]. They take
+  // segment and offset to be this rank's.
+  const Steps* assumed = nullptr;
   Work work;
   const std::byte* inputs[kTensors] = {};
   std::byte* outputs[kTensors] = {};

@@ -197,6 +197,24 @@ void CudaRuntime::raise(uint32_t* word) noexcept {
   static_cast<void>(cudaMemsetAsync(word, 1, sizeof(*word), aside_.get()));
 }
 
+void CudaRuntime::copy(std::byte* to, const std::byte* from, const PitchedShape& shape, void* stream) {
+  const auto n = [](int64_t number) { return static_cast<size_t>(number); };
+  auto* const on = static_cast<cudaStream_t>(stream);
+  const auto [width, height, depth, source, destination] = shape;
+  if (height == 1 && depth == 1)
+    return check(cudaMemcpyAsync(to, from, n(width), cudaMemcpyDefault, on), "cudaMemcpyAsync");
+  if (depth == 1)
+    return check(
+        cudaMemcpy2DAsync(to, n(destination.pitch), from, n(source.pitch), n(width), n(height), cudaMemcpyDefault, on),
+        "cudaMemcpy2DAsync");
+  cudaMemcpy3DParms all{};
+  all.srcPtr = {const_cast<std::byte*>(from), n(source.pitch), n(width), n(source.rows)};
+  all.dstPtr = {to, n(destination.pitch), n(width), n(destination.rows)};
+  all.extent = {n(width), n(height), n(depth)};
+  all.kind = cudaMemcpyDefault;
+  check(cudaMemcpy3DAsync(&all, on), "cudaMemcpy3DAsync");
+}
+
 std::unique_ptr<DeviceRuntime> makeDeviceRuntime() { return std::make_unique<CudaRuntime>(); }
 
 std::byte* allocateDeviceMemory(int64_t bytes) {

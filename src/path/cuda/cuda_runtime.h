@@ -29,6 +29,7 @@ class CudaRuntime : public DeviceRuntime {
   int residentBlocks() override { return residentBlocks_; }
   void launch(const device::Arguments& call, int blocks, void* stream) override;
   void launchCopies(const device::ShardCopies& copies, int blocks, void* stream) override;
+  void copy(std::byte* to, const std::byte* from, const PitchedShape& shape, void* stream) override;
   void finish() noexcept override;
   void raise(uint32_t* word) noexcept override;
 

@@ -7,11 +7,13 @@
 
 namespace ulysses {
 
-DeviceCall::DeviceCall(DeviceRuntime& runtime, const Plan& plan, uint64_t callHash, uint32_t tilePieces)
-    : plan_(plan), work_(plan, tilePieces) {
+DeviceCall::DeviceCall(DeviceRuntime& runtime, const Plan& plan, uint64_t callHash, uint32_t tilePieces,
+                       CopyChoice choice)
+    : plan_(plan), work_(plan, tilePieces), choice_(std::move(choice)), assumed_(upload(runtime, choice_.assumed)) {
   const device::Work host = work_.work();
   const auto n = static_cast<size_t>(plan.nRanks());
   tiles_ = std::accumulate(host.pushTiles, host.pushTiles + n, host.sumTiles);
+  ownTiles_ = host.pushTiles[plan.rank()];
   pushes_ = upload(runtime, work_.pushes());
   firstPush_ = upload(runtime, std::span(host.firstPush, n + 1));
   pushTiles_ = upload(runtime, std::span(host.pushTiles, n));

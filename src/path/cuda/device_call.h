@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 
+#include "path/cuda/copy_choice.h"
 #include "path/cuda/device_work.h"
 #include "path/cuda/runtime.h"
 
@@ -12,12 +13,17 @@ namespace ulysses {
 /// their pointers. The plan must outlive it; it must outlive its launches.
 class DeviceCall {
  public:
-  DeviceCall(DeviceRuntime& runtime, const Plan& plan, uint64_t callHash, uint32_t tilePieces);
+  /// `choice`: what copy engines do when the outputs are in windows.
+  DeviceCall(DeviceRuntime& runtime, const Plan& plan, uint64_t callHash, uint32_t tilePieces, CopyChoice choice = {});
 
   const Plan& plan() const { return plan_; }
   bool isPulled(int tensor) const { return work_.isPulled(tensor); }
   /// What there is to do for thread blocks: more of them would only wait.
   uint32_t tiles() const { return tiles_; }
+  /// The same of what this rank has for itself.
+  uint32_t ownTiles() const { return ownTiles_; }
+  std::span<const PeerCopy> copies() const { return choice_.copies; }
+  const device::Steps* assumed() const { return assumed_.as<device::Steps>(); }
   /// All but what is of a rank or of one launch: rank, boards, segments, report, pointers, segments and offsets of
   /// places.
   const device::Arguments& arguments() const { return arguments_; }
@@ -25,8 +31,9 @@ class DeviceCall {
  private:
   const Plan& plan_;
   DeviceWork work_;
-  uint32_t tiles_ = 0;
-  DeviceMemory pushes_, firstPush_, pushTiles_, sums_, sources_;
+  CopyChoice choice_;
+  uint32_t tiles_ = 0, ownTiles_ = 0;
+  DeviceMemory assumed_, pushes_, firstPush_, pushTiles_, sums_, sources_;
   device::Arguments arguments_;
 };
 

@@ -27,6 +27,7 @@ Result resultOf(const device::Report& report) {
     case device::Trouble::kTimeout:
       return Result::Timeout;
     case device::Trouble::kMismatch:
+    case device::Trouble::kAsymmetric:
       return Result::Mismatch;
     case device::Trouble::kPoison:
       return Result::RemoteInvalid;
@@ -68,8 +69,8 @@ device::Arguments DeviceRank::prepare(device::Arguments call) const {
   return call;
 }
 
-void DeviceRank::enqueue(const DeviceCall& call, std::span<const std::byte* const> inputs,
-                         std::span<std::byte* const> outputs, void* stream) {
+Engine DeviceRank::enqueue(const DeviceCall& call, std::span<const std::byte* const> inputs,
+                           std::span<std::byte* const> outputs, void* stream) {
   device::Arguments arguments = prepare(call.arguments());
   for (int t = 0; t < arguments.nTensors; ++t) {
     const auto i = static_cast<size_t>(t);
@@ -77,8 +78,54 @@ void DeviceRank::enqueue(const DeviceCall& call, std::span<const std::byte* cons
     arguments.outputs[t] = outputs[i];
     place(call, t, call.isPulled(t) ? inputs[i] : outputs[i], arguments.letter.tensors[t]);
   }
-  const int most = static_cast<int>(std::min<uint32_t>(call.tiles(), INT_MAX));
+  if (!call.copies().empty() && areInWindows(arguments)) {
+    enqueueCopies(call, arguments, stream);
+    return Engine::CopyEngine;
+  }
+  launch(arguments, call.tiles(), stream);
+  return Engine::Sm;
+}
+
+void DeviceRank::launch(const device::Arguments& arguments, uint32_t tiles, void* stream) {
+  const int most = static_cast<int>(std::min<uint32_t>(tiles, INT_MAX));
   runtime_.launch(arguments, std::clamp(most, 1, blocks_), stream);
+}
+
+bool DeviceRank::areInWindows(const device::Arguments& arguments) const {
+  return std::ranges::all_of(std::span(arguments.letter.tensors).first(static_cast<size_t>(arguments.nTensors)),
+                             [&](const device::TensorPlace& place) { return segments_.isWindow(place.segment); });
+}
+
+/// Where a peer's output is by the promise of windows. The kernel compares that with what the peer says, but copies are
+/// made whatever it finds: they must not leave the window.
+std::byte* DeviceRank::destinationOf(const PeerCopy& copy, const device::Arguments& arguments) const {
+  const device::TensorPlace& own = arguments.letter.tensors[copy.tensor];
+  const device::Segment& window = segments_.of(copy.peer, own.segment);
+  const int64_t begin = own.offset + copy.destination, end = begin + copy.shape.reach(copy.shape.destination);
+  if (begin < 0 || end > window.bytes)
+    raise(Result::InvalidUsage,
+          "tensors[{}].output: by its place in the window here, rank {} would be written from byte {} to {} of its "
+          "window of {} bytes; register windows that hold every rank's output, and pass outputs at one offset",
+          copy.tensor, copy.peer, begin, end, window.bytes);
+  return window.base + begin;
+}
+
+/// The kernel meets the peers and moves what is this rank's own, copies follow, and the kernel again closes.
+void DeviceRank::enqueueCopies(const DeviceCall& call, device::Arguments& arguments, void* stream) {
+  for (const PeerCopy& copy : call.copies()) static_cast<void>(destinationOf(copy, arguments));
+  arguments.phase = device::Phase::kMeetAndPushOwn;
+  arguments.assumed = call.assumed();
+  launch(arguments, call.ownTiles(), stream);
+  arguments.phase = device::Phase::kClose;
+  try {
+    for (const PeerCopy& copy : call.copies())
+      runtime_.copy(destinationOf(copy, arguments), arguments.inputs[copy.tensor] + copy.source, copy.shape, stream);
+  } catch (const Error& error) {
+    arguments.letter.poison = static_cast<uint64_t>(error.result());
+    launch(arguments, 1, stream);
+    throw;
+  }
+  launch(arguments, 1, stream);
 }
 
 /// A rank alone reaches its own memory by pointer.
@@ -138,6 +185,13 @@ std::string DeviceRank::textOf(const device::Report& report) const {
       return formatText(
           "device exchange {}: tensors[{}] of rank {} is not in memory that rank {} has mapped; register it "
           "with ulyssesCommRegister at every rank, and keep it while exchanges use it",
+          number, report.theirs, peer, rank);
+    case device::Trouble::kAsymmetric:
+      return formatText(
+          "device exchange {}: tensors[{}].output of rank {} is not at the offset in the window, or has not the "
+          "layout, "
+          "that it has by rank {}'s; pass the same at every rank, or register the memory without "
+          "ULYSSES_REGISTER_WINDOW",
           number, report.theirs, peer, rank);
     default:
       return formatText("device exchange {}: another rank ended the exchanges of this group{}", number,

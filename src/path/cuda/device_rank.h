@@ -32,10 +32,11 @@ class DeviceRank {
   Segments& segments() { return segments_; }
   const Segments& segments() const { return segments_; }
 
-  /// Enqueues the call on the stream and returns: nothing is waited for, no memory is taken. Throws InvalidUsage for a
-  /// tensor that is not in registered memory, naming it. What goes wrong later is told by trouble().
-  void enqueue(const DeviceCall& call, std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs,
-               void* stream);
+  /// Enqueues the call on the stream and returns which engine moves its bytes: nothing is waited for, no memory is
+  /// taken. Throws InvalidUsage for a tensor that is not in registered memory, naming it. What goes wrong later is told
+  /// by trouble().
+  Engine enqueue(const DeviceCall& call, std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs,
+                 void* stream);
   /// The same for a call that this rank cannot make: its peers' exchanges fail with `result`.
   void refuse(Result result, void* stream);
 
@@ -48,6 +49,10 @@ class DeviceRank {
  private:
   device::Arguments prepare(device::Arguments call) const;
   void place(const DeviceCall& call, int tensor, const std::byte* pointer, device::TensorPlace& place) const;
+  bool areInWindows(const device::Arguments& arguments) const;
+  std::byte* destinationOf(const PeerCopy& copy, const device::Arguments& arguments) const;
+  void enqueueCopies(const DeviceCall& call, device::Arguments& arguments, void* stream);
+  void launch(const device::Arguments& arguments, uint32_t tiles, void* stream);
   std::string textOf(const device::Report& report) const;
 
   DeviceRuntime& runtime_;

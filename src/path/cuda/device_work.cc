@@ -46,12 +46,27 @@ void forEachPart(const Plan& plan, Box box, Fn&& fn) {
   }
 }
 
+/// A stride that is never stepped along may be anything; 0 here.
+device::Steps stepsOf(const Shape& shape, const Strides& strides, int64_t bytes) {
+  const auto step = [&](int64_t n, int64_t stride) { return n > 1 ? stride * bytes : 0; };
+  return {{step(shape.tokens, strides.sequence), step(shape.batch, strides.batch), step(shape.groups, strides.group),
+           step(shape.headsPerGroup, strides.head)}};
+}
+
 }  // namespace
 
+bool isPulled(const Plan& plan, size_t tensor) {
+  return plan.tensors()[tensor].sum && plan.distribution().heads.firstSharedKvHead() >= 0;
+}
+
+device::Steps outputSteps(const Plan& plan, const TensorSpec& tensor, int rank) {
+  return stepsOf(shardShape(plan.geometry(), plan.distribution(), tensor, plan.destinationSide(), rank), tensor.output,
+                 sizeOf(tensor.type));
+}
+
 DeviceWork::DeviceWork(const Plan& plan, uint32_t tilePieces) : tilePieces_(tilePieces) {
-  const bool replicas = plan.distribution().heads.firstSharedKvHead() >= 0;
   for (size_t t = 0; t < plan.tensors().size(); ++t)
-    if (plan.tensors()[t].sum && replicas) pulled_ |= 1u << t;
+    if (ulysses::isPulled(plan, t)) pulled_ |= 1u << t;
   firstPush_.push_back(0);
   for (int peer = 0; peer < plan.nRanks(); ++peer) addPushes(plan, peer);
   addSums(plan);
@@ -76,12 +91,8 @@ device::TensorPlace DeviceWork::placeOf(const Plan& plan, int tensor) const {
                                  input ? plan.sourceSide() : plan.destinationSide(), plan.rank());
   const int64_t bytes = sizeOf(spec.type);
   const Extent extent = extentOf(input ? "input" : "output", shape, strides, bytes);
-  // A stride that is never stepped along may be anything.
-  const auto step = [&](int64_t n, int64_t stride) { return n > 1 ? stride * bytes : 0; };
-  device::TensorPlace place{.begin = extent.begin,
-                            .end = extent.end,
-                            .strides = {step(shape.tokens, strides.sequence), step(shape.batch, strides.batch),
-                                        step(shape.groups, strides.group), step(shape.headsPerGroup, strides.head)}};
+  device::TensorPlace place{.begin = extent.begin, .end = extent.end};
+  std::ranges::copy(stepsOf(shape, strides, bytes).bytes, place.strides);
   place.alignment = alignmentOf(place.strides, spec.rowBytes());
   return place;
 }

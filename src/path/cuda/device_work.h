@@ -8,6 +8,12 @@
 
 namespace ulysses {
 
+/// Whether ranks read a tensor from the peers' inputs, since replicas of it are summed; others are written to outputs.
+bool isPulled(const Plan& plan, size_t tensor);
+
+/// A rank's steps through its output, given its tensor.
+device::Steps outputSteps(const Plan& plan, const TensorSpec& tensor, int rank);
+
 /// A plan as the kernels of src/kernels/device take it; made once per geometry.
 ///
 /// Tensors are pushed into the peers' outputs. Those whose replicas are summed are pulled from the peers' inputs, heads

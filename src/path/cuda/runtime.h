@@ -8,6 +8,7 @@
 #include <string>
 
 #include "kernels/device/shard_copy.h"
+#include "path/cuda/pitched_copy.h"
 
 namespace ulysses {
 
@@ -65,6 +66,8 @@ class DeviceRuntime {
   virtual void launch(const device::Arguments& call, int blocks, void* stream) = 0;
   /// The same for copies within the GPU.
   virtual void launchCopies(const device::ShardCopies& copies, int blocks, void* stream) = 0;
+  /// Enqueues a copy from device memory to device memory, for copy engines.
+  virtual void copy(std::byte* to, const std::byte* from, const PitchedShape& shape, void* stream) = 0;
   /// Waits until nothing that was launched runs any more.
   virtual void finish() noexcept = 0;
   /// Makes a word that is 0 another number, soon, whatever kernels run. From any thread.

@@ -18,17 +18,20 @@ class Segments {
   Segments(DeviceRuntime& runtime, int rank, int nRanks);
 
   /// The same registration of all ranks, as this process maps them (base null: a rank that has none). Its index. Throws
-  /// OutOfMemory when the table is full.
-  uint32_t add(std::span<const device::Segment> ofRanks);
+  /// OutOfMemory when the table is full. `window`: ranks have promised to use it alike.
+  uint32_t add(std::span<const device::Segment> ofRanks, bool window = false);
   /// No exchange may name it any more.
   void remove(uint32_t index);
 
-  /// The own segment that holds the bytes [begin, end).
+  /// The own segment that holds the bytes [begin, end); rather a window.
   struct Found {
     uint32_t index;
     int64_t offset;  // of begin
   };
   std::optional<Found> find(const std::byte* begin, const std::byte* end) const;
+
+  bool isWindow(uint64_t index) const { return windows_[index]; }
+  const device::Segment& of(int rank, uint64_t index) const { return host_[static_cast<size_t>(rank) * kMost + index]; }
 
   const device::Segment* table() const { return table_.as<device::Segment>(); }
 
@@ -39,7 +42,7 @@ class Segments {
   DeviceRuntime& runtime_;
   int rank_, nRanks_;
   std::vector<device::Segment> host_;  // [nRanks][kMost]
-  std::vector<bool> used_;
+  std::vector<bool> used_, windows_;
   DeviceMemory table_;
 };
 
