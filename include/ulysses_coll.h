@@ -260,6 +260,19 @@ ULYSSES_API ulyssesResult_t ulyssesCommRegisterFd(ulyssesComm_t comm, void* poin
 // CUDA, several hosts), OutOfMemory (64 ranges). Deregistering GPU memory is collective too, in one order at every
 // rank; no exchange may be using it.
 ULYSSES_API ulyssesResult_t ulyssesCommRegister(ulyssesComm_t comm, void* pointer, size_t bytes, void** handle);
+
+// GPU memory as a window, in which copy engines may write (ULYSSES_DEVICE_ENGINE). The ranks promise: a call that has
+// an output in a window has all outputs in windows, at every rank at the same offset, and all ranks pass the same
+// layouts, or, strided, the same strides. A call that breaks it is an asynchronous ulyssesMismatch. Copies are enqueued
+// with the call and run whatever the ranks find of each other: after an error, at any rank, what is in windows is
+// undefined, and a window may be freed once every rank has destroyed the communicator. Never is memory outside of
+// windows written.
+#define ULYSSES_REGISTER_WINDOW 1u
+
+// ulyssesCommRegister with flags: 0, or ULYSSES_REGISTER_WINDOW, the same at every rank. Errors besides:
+// InvalidArgument (unknown flags, ranks that differ in them, a window of host memory).
+ULYSSES_API ulyssesResult_t ulyssesCommRegisterFlags(ulyssesComm_t comm, void* pointer, size_t bytes, uint32_t flags,
+                                                     void** handle);
 ULYSSES_API ulyssesResult_t ulyssesCommDeregister(ulyssesComm_t comm, void* handle);
 
 // ---------------------------------------------------------------------------------------------- geometry and tensors

@@ -15,16 +15,22 @@ char alreadyRegistered;
 
 constexpr size_t kMostDeviceBytes = size_t{1} << 48;
 
-Result registerPlain(uint64_t comm, void* pointer, size_t bytes, void** handle) {
+Result registerPlain(uint64_t comm, void* pointer, size_t bytes, uint32_t flags, void** handle) {
   requireComm(comm);
+  require((flags & ~ULYSSES_REGISTER_WINDOW) == 0, "flags={:#x}: want 0 or ULYSSES_REGISTER_WINDOW ({:#x})", flags,
+          ULYSSES_REGISTER_WINDOW);
+  const bool window = (flags & ULYSSES_REGISTER_WINDOW) != 0;
   require(handle != nullptr, "handle is NULL");
   require(pointer != nullptr, "pointer is NULL");
   require(bytes > 0, "size=0: want at least 1");
   if (const MemoryKind kind = memoryKindOf(pointer); kind == MemoryKind::Device || kind == MemoryKind::Managed)
     return withComm(comm, [&](Communicator& used) {
-      *handle = const_cast<void*>(used.registerDevice(static_cast<std::byte*>(pointer), static_cast<int64_t>(bytes)));
+      *handle =
+          const_cast<void*>(used.registerDevice(static_cast<std::byte*>(pointer), static_cast<int64_t>(bytes), window));
       return Result::Success;
     });
+  require(!window, "flags=ULYSSES_REGISTER_WINDOW: pointer {} is not GPU memory; register host memory with flags 0",
+          address(pointer));
   if (!SegmentRegistry::instance().find(pointer, bytes))
     raise(Result::NotSupported,
           "pointer {} size {}: private memory cannot be mapped by other processes; allocate it with ulyssesMemAlloc, "
@@ -84,7 +90,12 @@ ulyssesResult_t ulyssesCommRegisterFd(ulyssesComm_t comm, void* pointer, size_t 
 }
 
 ulyssesResult_t ulyssesCommRegister(ulyssesComm_t comm, void* pointer, size_t bytes, void** handle) {
-  return guard([&] { return registerPlain(idOf(comm), pointer, bytes, handle); });
+  return guard([&] { return registerPlain(idOf(comm), pointer, bytes, 0, handle); });
+}
+
+ulyssesResult_t ulyssesCommRegisterFlags(ulyssesComm_t comm, void* pointer, size_t bytes, uint32_t flags,
+                                         void** handle) {
+  return guard([&] { return registerPlain(idOf(comm), pointer, bytes, flags, handle); });
 }
 
 ulyssesResult_t ulyssesCommDeregister(ulyssesComm_t comm, void* handle) {

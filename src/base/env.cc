@@ -44,8 +44,10 @@ constexpr Variable kTable[] = {
      "what crosses between hosts: flat: from each rank to each; heads: but a KV head that several ranks of a host "
      "share "
      "once, both ways; joined: and all that a rank has for another host as one message, which ranks there pass on; "
-     "auto: "
-     "heads or joined, by the cost model, for each exchange; rank 0's value holds for the group"},
+     "auto: heads or joined, by the cost model, for each exchange; rank 0's value holds for the group"},
+    {"ULYSSES_DEVICE_ENGINE", "auto", "auto, sm, copy_engine",
+     "what moves GPU tensors whose outputs are in windows: the GPU's multiprocessors or, where a call's layouts allow "
+     "it, its copy engines; auto is sm; rank 0's value holds for the group"},
     {"ULYSSES_HOST_ID", "from the system", "any text",
      "ranks with different ones are taken to be on different hosts, to try out on one what there is between many"},
     {"ULYSSES_STAGING_BYTES", "1048576", "4096 .. 2^32",

@@ -213,7 +213,9 @@ void Communicator::enqueueChecked(const Call& call, void* stream) {
     requireOnDevice(*device_, prepared.outputExtent(t), call.memory.output[t], t, "output");
   }
   const auto n = static_cast<size_t>(call.nTensors);
-  device_->enqueue(prepared, std::span(call.memory.input).first(n), std::span(call.memory.output).first(n), stream);
+  device_->enqueue(
+      prepared, std::span(call.memory.input).first(n), std::span(call.memory.output).first(n),
+      [&](int rank) { return resolveTensors(call, rank); }, stream);
 }
 
 /// By an exchange of our own: a KV head that all share, a token of each rank. So it has a deadline, and a rank that
@@ -239,7 +241,7 @@ std::vector<std::byte> Communicator::allGather(std::span<const std::byte> mine) 
   return all;
 }
 
-const void* Communicator::registerDevice(std::byte* pointer, int64_t bytes) {
+const void* Communicator::registerDevice(std::byte* pointer, int64_t bytes, bool window) {
   try {
     if (routes_.ranksHere != nRanks_)
       raise(Result::NotSupported,
@@ -247,6 +249,7 @@ const void* Communicator::registerDevice(std::byte* pointer, int64_t bytes) {
             nRanks_);
     if (!device_) {
       device_ = std::make_unique<DeviceGroup>(makeDeviceRuntime(), rank_, nRanks_, settings_.timeoutMs,
+                                              settings_.deviceEngine,
                                               [this](std::span<const std::byte> mine) { return allGather(mine); });
       sharedDevice_.store(device_.get(), std::memory_order_release);
     }
@@ -254,7 +257,7 @@ const void* Communicator::registerDevice(std::byte* pointer, int64_t bytes) {
     static_cast<void>(poison(Operation::ScatterHeads, error.result(), error.what()));  // the peers are gathering
     throw;
   }
-  return device_->add(pointer, bytes);
+  return device_->add(pointer, bytes, window);
 }
 
 Result Communicator::poison(Operation operation, Result result, const std::string& text,

@@ -69,8 +69,8 @@ class Communicator {
   const Settings& settings() const { return settings_; }
   Exchange& exchange() { return *exchange_; }
 
-  /// Collective: peers map device memory of this rank. A handle for deregisterDevice. Throws Error.
-  const void* registerDevice(std::byte* pointer, int64_t bytes);
+  /// Collective: peers map device memory of this rank, as a window or not. A handle for deregisterDevice. Throws Error.
+  const void* registerDevice(std::byte* pointer, int64_t bytes, bool window);
   /// Collective; false when the handle is not one of registerDevice.
   bool deregisterDevice(const void* handle) { return device_ && device_->remove(handle); }
 

@@ -54,6 +54,8 @@ struct DeviceGroup::Card {
   uint64_t board = 0, allocation = 0;
   int64_t offset = 0, bytes = 0;  // of the range in its allocation
   DeviceRuntime::Handle boardHandle{}, handle{};
+  int32_t window = 0;
+  EnginePolicy policy = EnginePolicy::Auto;
   int32_t isShadow = 0;
   int32_t hasHandle = 0;  // whether other processes and GPUs may map it at all
   Problem problem{};
@@ -66,10 +68,11 @@ struct DeviceGroup::Verdict {
 };
 
 DeviceGroup::DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int nRanks, int64_t timeoutMs,
-                         AllGather allGather)
+                         EnginePolicy policy, AllGather allGather)
     : runtime_(std::move(runtime)),
       rank_(rank),
       nRanks_(nRanks),
+      policy_(policy),
       allGather_(std::move(allGather)),
       end_(*runtime_, {.rank = rank, .nRanks = nRanks, .timeoutMs = timeoutMs}) {}
 
@@ -100,12 +103,25 @@ std::vector<DeviceGroup::Card> DeviceGroup::gather(Registration& registration) {
   } catch (const Error& error) {
     mine.problem = problemOf(error.what());
   }
+  mine.window = registration.window;
+  mine.policy = policy_;
   std::vector<Card> cards = valuesOf<Card>(allGather_(bytesOf(mine)));
   std::vector<Problem> problems;
   problems.reserve(cards.size());
   for (const Card& card : cards) problems.push_back(card.problem);
   agree(problems);
+  requireSameKind(cards);
   return cards;
+}
+
+void DeviceGroup::requireSameKind(const std::vector<Card>& cards) const {
+  const auto nameOf = [](const Card& card) { return card.window != 0 ? "a window" : "memory that is no window"; };
+  for (int rank = 1; rank < nRanks_; ++rank) {
+    const Card &first = cards[0], &other = cards[static_cast<size_t>(rank)];
+    require(first.window == other.window,
+            "flags: rank 0 registers {}, rank {} {}; all ranks give ULYSSES_REGISTER_WINDOW or none does",
+            nameOf(first), rank, nameOf(other));
+  }
 }
 
 DeviceGroup::Card DeviceGroup::cardOf(Registration& registration) {
@@ -174,14 +190,16 @@ void DeviceGroup::connect(const std::vector<Card>& cards) {
   const Card& mine = cards[static_cast<size_t>(rank_)];
   const auto here = std::ranges::count_if(cards, [&](const Card& card) { return card.device == mine.device; });
   end_.connect(boards, static_cast<int>(here));
+  policy_ = cards[0].policy;
   connected_ = true;
 }
 
 /// Each round that is not the last gives a rank a shadow that had none.
-const void* DeviceGroup::add(std::byte* pointer, int64_t bytes) {
+const void* DeviceGroup::add(std::byte* pointer, int64_t bytes, bool window) {
   Registration& registration = registrations_.emplace_back();
   registration.memory = pointer;
   registration.bytes = bytes;
+  registration.window = window;
   try {
     while (!tryAdd(registration)) {
     }
@@ -251,7 +269,7 @@ DeviceGroup::Verdict DeviceGroup::mapAll(const std::vector<Card>& cards, Registr
       segments.push_back({map(card, card.allocation, card.handle, registration) + card.offset, card.bytes});
     }
     verdict.unmapped = -1;
-    registration.index = end_.segments().add(segments);
+    registration.index = end_.segments().add(segments, registration.window);
   } catch (const Error& error) {
     verdict.problem = problemOf(error.what());
     close(registration);
@@ -298,12 +316,28 @@ bool DeviceGroup::remove(const void* handle) {
   return true;
 }
 
+/// Copies are planned once, and why there are none is said once.
+std::unique_ptr<DeviceCall> DeviceGroup::makeCall(const PreparedCall& prepared, const TensorsOf& tensorsOf) {
+  CopyChoice choice;
+  if (policy_ == EnginePolicy::CopyEngine)
+    choice = chooseCopies(prepared.plan(), tensorsOf);
+  else
+    choice.reason = formatText("ULYSSES_DEVICE_ENGINE is {} at rank 0", nameOf(policy_));
+  log::info(log::Subsystem::Plan, "rank {}: plan {}: {}", rank_, prepared.recordId(),
+            choice.reason.empty()
+                ? formatText("{} copies by copy engines when outputs are in windows", choice.copies.size())
+                : formatText("no copy engines: {}", choice.reason));
+  return std::make_unique<DeviceCall>(*runtime_, prepared.plan(), prepared.callHash(), device::kTilePieces,
+                                      std::move(choice));
+}
+
 void DeviceGroup::enqueue(PreparedCall& prepared, std::span<const std::byte* const> inputs,
-                          std::span<std::byte* const> outputs, void* stream) {
-  if (!prepared.device)
-    prepared.device =
-        std::make_unique<DeviceCall>(*runtime_, prepared.plan(), prepared.callHash(), device::kTilePieces);
-  if (shadows_.empty()) return end_.enqueue(*prepared.device, inputs, outputs, stream);
+                          std::span<std::byte* const> outputs, const TensorsOf& tensorsOf, void* stream) {
+  if (!prepared.device) prepared.device = makeCall(prepared, tensorsOf);
+  if (shadows_.empty()) {
+    end_.enqueue(*prepared.device, inputs, outputs, stream);
+    return;
+  }
   const ShadowedCall call(shadows_, *prepared.device, inputs, outputs);
   call.copyIn(*runtime_, end_.blocks(), stream);
   end_.enqueue(*prepared.device, call.inputs(), call.outputs(), stream);

@@ -18,15 +18,17 @@ class DeviceGroup {
   /// Gathers as many bytes of every rank, in rank order, at every rank; throws Error at all when one fails.
   using AllGather = std::function<std::vector<std::byte>(std::span<const std::byte>)>;
 
-  DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int nRanks, int64_t timeoutMs, AllGather allGather);
+  DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int nRanks, int64_t timeoutMs, EnginePolicy policy,
+              AllGather allGather);
   ~DeviceGroup();
 
   DeviceRuntime& runtime() { return *runtime_; }
 
-  /// Collective: `bytes` at `pointer` of this rank, whatever of each other. A handle for remove. Memory that a peer
-  /// cannot map gets a shadow, which it can; exchanges then copy between the two. Throws Error at all ranks when one
-  /// cannot map another's shadow either; nothing is registered then.
-  const void* add(std::byte* pointer, int64_t bytes);
+  /// Collective: `bytes` at `pointer` of this rank, whatever of each other. `window`: ranks promise to pass outputs in
+  /// it alike (ULYSSES_REGISTER_WINDOW). A handle for remove. Memory that a peer cannot map gets a shadow, which it
+  /// can; exchanges then copy between the two. Throws Error at all ranks when one cannot map another's shadow either,
+  /// or not all register a window; nothing is registered then.
+  const void* add(std::byte* pointer, int64_t bytes, bool window);
   /// Collective. false when the handle is not one of add's.
   bool remove(const void* handle);
 
@@ -35,9 +37,10 @@ class DeviceGroup {
     return end_.segments().find(begin, end).has_value() || shadows_.find(begin, end) != nullptr;
   }
 
-  /// Enqueues the exchange and returns. Throws InvalidUsage for memory that is not registered where it must be.
+  /// Enqueues the exchange and returns. `tensorsOf`: of the same call at any rank. Throws InvalidUsage for memory that
+  /// is not registered where it must be.
   void enqueue(PreparedCall& prepared, std::span<const std::byte* const> inputs, std::span<std::byte* const> outputs,
-               void* stream);
+               const TensorsOf& tensorsOf, void* stream);
   /// This rank cannot make its call; that of its peers fails.
   void refuse(Result result, void* stream) { end_.refuse(result, stream); }
 
@@ -53,6 +56,7 @@ class DeviceGroup {
   struct Registration {
     std::byte* memory = nullptr;
     int64_t bytes = 0;
+    bool window = false;
     uint32_t index = 0;
     std::vector<DeviceRuntime::Handle> opened{};
     std::string noHandle{};   // why other processes cannot map the memory
@@ -66,6 +70,8 @@ class DeviceGroup {
   bool wantShadows(const std::vector<Card>& cards, Registration& registration);
   Verdict mapAll(const std::vector<Card>& cards, Registration& registration);
   bool accept(const std::vector<Verdict>& verdicts, const std::vector<Card>& cards, Registration& registration);
+  void requireSameKind(const std::vector<Card>& cards) const;
+  std::unique_ptr<DeviceCall> makeCall(const PreparedCall& prepared, const TensorsOf& tensorsOf);
   void connect(const std::vector<Card>& cards);
   std::byte* map(const Card& card, uint64_t address, const DeviceRuntime::Handle& handle, Registration& registration);
   void close(Registration& registration) noexcept;
@@ -73,6 +79,7 @@ class DeviceGroup {
 
   std::unique_ptr<DeviceRuntime> runtime_;
   int rank_, nRanks_;
+  EnginePolicy policy_;  // this rank's; rank 0's once connected
   AllGather allGather_;
   DeviceRank end_;
   Shadows shadows_;

@@ -15,7 +15,7 @@ constexpr int64_t kLongestMs = int64_t{1} << 40;
 struct Knob {
   const char *field, *variable;
 };
-enum KnobIndex { kTimeout, kInitTimeout, kStaging, kPlanCache, kProgress, kStream, kVerify, kPath, kTwoLevel };
+enum KnobIndex { kTimeout, kInitTimeout, kStaging, kPlanCache, kProgress, kStream, kVerify, kPath, kTwoLevel, kEngine };
 constexpr Knob kKnobs[Settings::kRows] = {{"timeout_ms", "ULYSSES_TIMEOUT_MS"},
                                           {"init_timeout_ms", "ULYSSES_INIT_TIMEOUT_MS"},
                                           {"staging_bytes", "ULYSSES_STAGING_BYTES"},
@@ -24,7 +24,8 @@ constexpr Knob kKnobs[Settings::kRows] = {{"timeout_ms", "ULYSSES_TIMEOUT_MS"},
                                           {"stream_bytes", "ULYSSES_STREAM_BYTES"},
                                           {"verify", "ULYSSES_VERIFY"},
                                           {"path", "ULYSSES_PATH"},
-                                          {"two_level", "ULYSSES_TWO_LEVEL"}};
+                                          {"two_level", "ULYSSES_TWO_LEVEL"},
+                                          {"device_engine", "ULYSSES_DEVICE_ENGINE"}};
 
 Settings::Origin originOf(const Knob& knob) {
   return env::text(knob.variable) ? Settings::Origin::Environment : Settings::Origin::Default;
@@ -80,6 +81,8 @@ void Settings::resolve(int nRanks) {
   origins_[kPath] = originOf(kKnobs[kPath]);
   crossing = static_cast<Crossing>(env::choice(kKnobs[kTwoLevel].variable, {"heads", "flat", "joined", "auto"}));
   origins_[kTwoLevel] = originOf(kKnobs[kTwoLevel]);
+  deviceEngine = static_cast<EnginePolicy>(env::choice(kKnobs[kEngine].variable, {"auto", "sm", "copy_engine"}));
+  origins_[kEngine] = originOf(kKnobs[kEngine]);
   if (const char* text = env::text("ULYSSES_HOST_ID")) hostId = text;
   const int ranksPerCore = (nRanks + coresOfHost() - 1) / coresOfHost();
   origins_[kStream] = originOf(kKnobs[kStream]);
@@ -97,13 +100,13 @@ std::array<Settings::Row, Settings::kRows> Settings::rows() const {
                                  streamBytes,
                                  verify,
                                  static_cast<int64_t>(path),
-                                 static_cast<int64_t>(crossing)};
-  const auto wordOf = [&](size_t i) {
-    if (i == kPath) return nameOf(path);
-    return i == kTwoLevel ? nameOf(crossing) : nullptr;
-  };
+                                 static_cast<int64_t>(crossing),
+                                 static_cast<int64_t>(deviceEngine)};
   std::array<Row, kRows> rows{};
-  for (size_t i = 0; i < kRows; ++i) rows[i] = {kKnobs[i].field, values[i], wordOf(i), origins_[i], kKnobs[i].variable};
+  for (size_t i = 0; i < kRows; ++i) rows[i] = {kKnobs[i].field, values[i], nullptr, origins_[i], kKnobs[i].variable};
+  rows[kPath].word = nameOf(path);
+  rows[kTwoLevel].word = nameOf(crossing);
+  rows[kEngine].word = nameOf(deviceEngine);
   return rows;
 }
 

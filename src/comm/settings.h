@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "path/cuda/engine.h"
 #include "plan/crossing.h"
 
 namespace ulysses {
@@ -26,9 +27,10 @@ struct Settings {
   int64_t streamBytes = 0;
   PathChoice path = PathChoice::Auto;
   Crossing crossing = Crossing::Heads;  // between hosts
-  std::string hostId;                   // "": by the system
-  uint32_t libraryVersion = 0;          // all ranks must run the same
-  std::string name;                     // empty: derived from the unique id
+  EnginePolicy deviceEngine = EnginePolicy::Auto;
+  std::string hostId;           // "": by the system
+  uint32_t libraryVersion = 0;  // all ranks must run the same
+  std::string name;             // empty: derived from the unique id
 
   /// Fills what is 0 from the environment, else the default for that many ranks on this host. Throws InvalidArgument
   /// naming field or variable. Again on what was resolved: nothing changes but what depends on the number of ranks.
@@ -42,7 +44,7 @@ struct Settings {
     Origin from;
     const char* variable;
   };
-  static constexpr int kRows = 9;
+  static constexpr int kRows = 10;
   std::array<Row, kRows> rows() const;
   /// "timeout_ms=600000 (default), staging_bytes=4096 (config), ...".
   std::string toText() const;

@@ -84,11 +84,6 @@ CopyChoice chosen(const Plan& plan, const TensorsOf& tensorsOf, const CopyLimits
 
 }  // namespace
 
-const char* nameOf(EnginePolicy policy) {
-  constexpr const char* kNames[] = {"auto", "sm", "copy_engine"};
-  return kNames[static_cast<int>(policy)];
-}
-
 CopyChoice chooseCopies(const Plan& plan, const TensorsOf& tensorsOf, const CopyLimits& limits) {
   if (std::string reason = reasonOfPlan(plan); !reason.empty())
     return {.copies = {}, .assumed = {}, .reason = std::move(reason)};

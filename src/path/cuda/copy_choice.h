@@ -6,17 +6,11 @@
 #include <vector>
 
 #include "kernels/device/work.h"
+#include "path/cuda/engine.h"
 #include "path/cuda/pitched_copy.h"
 #include "plan/plan.h"
 
 namespace ulysses {
-
-/// What moves bytes to peers: the multiprocessors of the sender's GPU, or its copy engines.
-enum class Engine { Sm, CopyEngine };
-
-/// Which of them a group wants. Auto: what is known to be faster, which is Sm until somebody measures on a GPU.
-enum class EnginePolicy : int32_t { Auto, Sm, CopyEngine };
-const char* nameOf(EnginePolicy policy);
 
 /// Offsets are of the tensors' pointers, that of the peer taken to be like this rank's.
 struct PeerCopy {
