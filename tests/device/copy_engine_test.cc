@@ -57,6 +57,7 @@ TEST(CopyEngine, AnOutputAtAnotherOffsetIsAnAsynchronousMismatch) {
   DeviceRanks ranks(run, 60'000, everyRank);
   ranks.registerArenas(true);
   ranks[1].outputs()[0] += 16;  // into its guard
+  letCopiesRace();
   EXPECT_EQ(ranks.enqueueAll(), 3);
   ranks.wait();
   int named = 0;

@@ -74,6 +74,7 @@ class CpuRuntime : public DeviceRuntime {
   static int copies();
   /// Lets the n-th copy from now on fail, as CUDA may; 0: none.
   static void failCopy(int n);
+  static void letCopiesRace(bool racing);
 
  private:
   template <typename Fn>

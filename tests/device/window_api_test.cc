@@ -196,6 +196,7 @@ TEST_F(WindowApi, FlagsThatCannotBeAreNamed) {
 TEST_F(WindowApi, AnotherOffsetIsAMismatch) {
   make("copy_engine");
   registerAll(ULYSSES_REGISTER_WINDOW);
+  CpuRuntime::letCopiesRace(true);
   for (User& user : users_)
     ASSERT_EQ(user.exchange(false, user.rank == 1 ? kRoom : 0), ulyssesSuccess) << user.lastError();
   waitAll();
