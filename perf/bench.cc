@@ -3,7 +3,6 @@
 #include "bench.h"
 
 #include <algorithm>
-#include <ctime>
 
 #include "system_info.h"
 
@@ -11,12 +10,6 @@ namespace ulysses::perf {
 namespace {
 
 constexpr uint64_t kFirstSeed = 1, kSecondSeed = 2;
-
-double nowUs() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) * 1e-3;
-}
 
 // Enough that a block of one contender is several iterations: the first after another contender's is not typical.
 int defaultIterations(int64_t bytesOfAllRanks) {
@@ -78,6 +71,7 @@ void Bench::measure(const Schedule& schedule, std::vector<Entry>& entries) {
     enter(Phase::kWarming);
     for (int i = 0; i < schedule.warmups; ++i) {
       entry.contender->exchange();
+      entry.contender->finish();
       area_.slot(side_, rank_).beat();
     }
   }
@@ -97,6 +91,8 @@ void Bench::measure(const Schedule& schedule, std::vector<Entry>& entries) {
   }
   const int64_t memoryAfter = memoryOfRank();
   if (!entries.empty()) area_.result(entries.front().index, rank_).extraMemoryBytes = memoryAfter - memoryBefore;
+  for (Entry& entry : entries) entry.contender->release();
+  barrier_.wait();
   entries.clear();
   endTurn();
 }
@@ -107,6 +103,7 @@ void Bench::verify(Entry& entry, uint64_t seed) {
   contender.poisonOutputs();
   barrier_.wait();  // nobody's input or output is touched while a peer still prepares its own
   contender.exchange();
+  contender.finish();
   barrier_.wait();
   RankResult& result = area_.result(entry.index, rank_);
   if (options_.check) result.wrong += contender.countWrong(seed);
@@ -126,11 +123,12 @@ void Bench::timeBlock(const Entry& entry, const Schedule& schedule, int round) {
   double* times = area_.timesUs(entry.index, rank_) + static_cast<ptrdiff_t>(round) * schedule.block;
   for (int i = -schedule.blockWarmups; i < schedule.block; ++i) {
     if (options_.fresh) contender.rewriteInputs();
+    contender.finish();
     barrier_.wait();
-    const double start = nowUs();
+    contender.startClock();
     contender.exchange();
     if (options_.consume) contender.readOutputs();
-    const double elapsed = nowUs() - start;
+    const double elapsed = contender.stopClockUs();
     if (i >= 0) times[i] = elapsed;
     area_.slot(side_, rank_).beat();
   }
@@ -139,12 +137,12 @@ void Bench::timeBlock(const Entry& entry, const Schedule& schedule, int round) {
 void Bench::timeBackToBack(const Entry& entry, int iterations) {
   RankSlot& slot = area_.slot(side_, rank_);
   barrier_.wait();
-  const double start = nowUs();
+  entry.contender->startClock();
   for (int i = 0; i < iterations; ++i) {
     entry.contender->exchange();
     slot.beat();
   }
-  area_.result(entry.index, rank_).backToBackUs = (nowUs() - start) / iterations;
+  area_.result(entry.index, rank_).backToBackUs = entry.contender->stopClockUs() / iterations;
   barrier_.wait();
 }
 

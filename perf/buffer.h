@@ -26,6 +26,7 @@ class Buffer {
 
   std::byte* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
+  std::byte* storage() const { return data_ - kGuardBytes; }  // storageBytes(bytes()), guards and all
 
   void poison();  // an output before it is verified: what is not written shows
   int64_t damagedGuardBytes() const;

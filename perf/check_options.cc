@@ -77,6 +77,17 @@ void checkAttention(const Options& options) {
          "attention takes f32, f16 and bf16");
 }
 
+// What needs memory of the host.
+void checkDeviceMemory(const Options& options) {
+  if (options.memory != Memory::kCuda) return;
+  if (options.operation == Operation::kAttention)
+    throw InputError("--memory cuda: attention takes host memory; use registered or plain");
+  if (options.compareMpi)
+    throw InputError("--memory cuda: --compare mpi moves host memory; use --compare floor,permute");
+  if (options.floorKernel != FloorKernel::kByBytes)
+    throw InputError("--memory cuda: --floor-kernel is of host memory, the floor here is a copy by CUDA; leave it out");
+}
+
 }  // namespace
 
 void checkWritable(const char* option, const std::string& path) {
@@ -109,6 +120,7 @@ void findRanks(Options& options, int ranksGiven) {
   }
   options.launcher = launcher.name;
   options.rank = launcher.rank;
+  options.localRank = launcher.localRank;
   options.ranks = launcher.nRanks;
 }
 
@@ -117,6 +129,7 @@ void checkOptions(const Options& options) {
   checkCounts(options);
   checkProducts(options);
   checkAttention(options);
+  checkDeviceMemory(options);
   if (options.operation == Operation::kQkv && options.tensorKind != ulyssesTensorQuery) {
     throw InputError("--tensor kv: qkv has both kinds of tensors; leave it out");
   }

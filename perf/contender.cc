@@ -2,9 +2,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "contender.h"
 
+#include <ctime>
+
 #include "verify.h"
 
 namespace ulysses::perf {
+namespace {
+
+double nowUs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) * 1e-3;
+}
+
+}  // namespace
+
+void Contender::startClock() { startUs_ = nowUs(); }
+double Contender::stopClockUs() { return nowUs() - startUs_; }
 
 void Contender::fill(uint64_t seed) const {
   for (int tensor = 0; tensor < test_.nTensors(); ++tensor) {
@@ -50,7 +64,9 @@ FloorKernel floorKernelOf(const Options& options, const Case& test) {
 
 std::vector<ContenderInfo> contendersOf(const Options& options, const Case& test, bool withMpi) {
   std::vector<ContenderInfo> all = {{"ulysses", Side::kRanks}};
-  if (options.compareFloor) {
+  const bool onDevice = options.memory == Memory::kCuda;
+  if (options.compareFloor && onDevice) all.push_back({"floor:d2d", Side::kRanks});
+  if (options.compareFloor && !onDevice) {
     const bool streams = floorKernelOf(options, test) == FloorKernel::kStreamX8;
     all.push_back({streams ? "floor:pull-nt-x8" : "floor:pull-x4", Side::kRanks});
   }

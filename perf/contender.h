@@ -23,20 +23,32 @@ class Contender {
   Contender& operator=(const Contender&) = delete;
   virtual ~Contender() = default;
 
-  // The whole exchange, complete on return: outputs are readable and peers have finished reading this rank's inputs.
+  // The whole exchange: outputs are readable and peers have finished reading this rank's inputs, on return, or for one
+  // that only enqueues after finish().
   virtual void exchange() = 0;
+  virtual void finish() {}
 
-  void fill(uint64_t seed) const;
-  void poisonOutputs();
+  virtual void fill(uint64_t seed) const;
+  virtual void poisonOutputs();
   virtual int64_t countWrong(uint64_t seed) const;
-  int64_t damagedGuardBytes() const;
-  void rewriteInputs() const;
-  void readOutputs() const;
+  virtual int64_t damagedGuardBytes() const;
+  virtual void rewriteInputs() const;
+  virtual void readOutputs() const;
+
+  // The time of what is done between the two, finished: of the host, or of the GPU that does it.
+  virtual void startClock();
+  virtual double stopClockUs();
+
+  // Lets go what it holds of its peers; they keep what is theirs until all have done so.
+  virtual void release() {}
 
  protected:
   const Case& test_;
   const int rank_;
   std::vector<Buffer> inputs_, outputs_;  // one per tensor
+
+ private:
+  double startUs_ = 0;
 };
 
 // A contender's place in the shared area, in reports and in the order of turns.

@@ -102,7 +102,8 @@ void Parser::describeAttention(CLI::App& app) {
 }
 
 void Parser::describeMeasurement(CLI::App& app) {
-  app.add_option("--memory", memory_, "registered (peers map it), plain (private, staged) or cuda [registered]");
+  app.add_option("--memory", memory_,
+                 "registered (peers map it), plain (private, staged) or cuda (of a GPU) [registered]");
   app.add_flag("--consume", options_.consume, "the timed part reads the outputs once, as attention does");
   app.add_flag("--fresh,!--no-fresh", options_.fresh,
                "rewrite inputs before every timed iteration, as the layer before does (default)");
@@ -206,10 +207,8 @@ void Parser::finish() {
       "--order", order_, {{"contiguous", ulyssesOrderContiguous}, {"zigzag", ulyssesOrderZigzag}});
   options_.tensorKind = parseChoice<ulyssesTensorKind_t>(
       "--tensor", tensor_, {{"q", ulyssesTensorQuery}, {"query", ulyssesTensorQuery}, {"kv", ulyssesTensorKv}});
-  if (memory_ == "cuda")
-    throw InputError("--memory cuda: this library is not built with CUDA; use registered or plain");
-  options_.memory =
-      parseChoice<Memory>("--memory", memory_, {{"registered", Memory::kRegistered}, {"plain", Memory::kPlain}});
+  options_.memory = parseChoice<Memory>(
+      "--memory", memory_, {{"registered", Memory::kRegistered}, {"plain", Memory::kPlain}, {"cuda", Memory::kCuda}});
   if (!tokens_.empty()) {
     options_.tokens = parseIntegers("--tokens", tokens_);
     if (!sequenceGiven_)
@@ -268,6 +267,16 @@ const char* operationName(Operation operation) {
 
 const char* orderName(ulyssesSequenceOrder_t order) { return order == ulyssesOrderZigzag ? "zigzag" : "contiguous"; }
 
-const char* memoryName(Memory memory) { return memory == Memory::kPlain ? "plain" : "registered"; }
+const char* memoryName(Memory memory) {
+  switch (memory) {
+    case Memory::kRegistered:
+      return "registered";
+    case Memory::kPlain:
+      return "plain";
+    case Memory::kCuda:
+      return "cuda";
+  }
+  return "?";
+}
 
 }  // namespace ulysses::perf

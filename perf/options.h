@@ -16,7 +16,7 @@
 namespace ulysses::perf {
 
 enum class Operation { kScatterHeads, kGatherHeads, kQkv, kAttention };
-enum class Memory { kRegistered, kPlain };
+enum class Memory { kRegistered, kPlain, kCuda };
 enum class FloorKernel { kByBytes, kStreamX8, kPlainX4 };
 
 struct Options {
@@ -56,6 +56,7 @@ struct Options {
   std::string mpirun = "mpirun.openmpi";
   std::string launcher;  // that started this process as `rank` of `ranks`; empty: none, the tool starts its own
   int rank = 0;
+  int localRank = -1;  // among those of this host, as a launcher says; -1: it does not, or there is none
   std::string attach;  // only in the MPI helper: the tool's shared area
 
   std::vector<std::string> arguments;  // as given, for the helper and the reports

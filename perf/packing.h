@@ -34,6 +34,10 @@ class Packing {
   int64_t packedBytes() const;    // of the send buffer; 0: none
   int64_t receivedBytes() const;  // of the receive buffer; 0: none
 
+  // What each block consists of, in the order of packing.
+  const std::vector<Move>& outgoing(int receiver) const { return outgoing_[static_cast<size_t>(receiver)]; }
+  const std::vector<Move>& incoming(int sender) const { return incoming_[static_cast<size_t>(sender)]; }
+
   void pack(const std::byte* input, std::byte* packed) const;
   void unpack(const std::byte* received, std::byte* output) const;  // and add up, where the tensor is summed
 

@@ -8,6 +8,7 @@
 
 #include "bench.h"
 #include "compare.h"
+#include "compare_device.h"
 #include "error.h"
 #include "system_info.h"
 
@@ -15,13 +16,26 @@ namespace ulysses::perf {
 namespace {
 
 int64_t stripeBytes(const Options& options, const Case& test) {
+  if (options.memory == Memory::kCuda) return options.comparePermute ? devicePermuteStripeBytes() : 0;
   return (options.compareFloor ? floorStripeBytes(test) : 0) + (options.comparePermute ? permuteStripeBytes(test) : 0);
+}
+
+// A rank whose tensors are on a GPU has one of them at a time in host memory, to fill or verify it.
+int64_t mirrorBytes(const Case& test, int rank) {
+  int64_t largest = 0;
+  for (int tensor = 0; tensor < test.nTensors(); ++tensor)
+    largest = std::max({largest, test.inputBytes(tensor, rank), test.outputBytes(tensor, rank)});
+  return Buffer::storageBytes(largest);
 }
 
 // Inputs and outputs of all ranks, once for the library and once for the helper, which packs too.
 int64_t neededBytes(const Options& options, const Case& test) {
   int64_t tensors = 0;
   for (int rank = 0; rank < test.ranks; ++rank) {
+    if (options.memory == Memory::kCuda) {
+      tensors += mirrorBytes(test, rank);
+      continue;
+    }
     for (int tensor = 0; tensor < test.nTensors(); ++tensor) {
       tensors +=
           Buffer::storageBytes(test.inputBytes(tensor, rank)) + Buffer::storageBytes(test.outputBytes(tensor, rank));

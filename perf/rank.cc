@@ -9,9 +9,34 @@
 
 #include "bench.h"
 #include "compare.h"
+#include "compare_device.h"
+#include "permute_plan.h"
 
 namespace ulysses::perf {
 namespace {
+
+// The rank's GPU; nullptr where its tensors are in host memory.
+std::unique_ptr<Device> deviceOf(const Options& options, RankSlot& slot, int rank) {
+  if (options.memory != Memory::kCuda) return nullptr;
+  auto device = openDevice(options.localRank >= 0 ? options.localRank : rank);
+  const std::string name = device->name();
+  name.copy(slot.device, sizeof(slot.device) - 1);
+  return device;
+}
+
+std::vector<Entry> makeDeviceEntries(const Options& options, const Case& test, int rank, ulyssesComm_t comm,
+                                     const SharedArea& area, const SharedStorage& storage, Device& device,
+                                     Barrier& barrier) {
+  std::vector<Entry> entries;
+  entries.push_back({0, makeDeviceUlysses(test, rank, comm, device)});
+  if (options.compareFloor) entries.push_back({static_cast<int>(entries.size()), makeDeviceFloor(test, rank, device)});
+  if (!options.comparePermute) return entries;
+  const auto index = static_cast<int>(entries.size());
+  const std::string why = whyNoPermute(test);
+  if (why.empty()) entries.push_back({index, makeDevicePermute(test, rank, device, storage, barrier)});
+  if (rank == 0) area.contender(index).explain(why);
+  return entries;
+}
 
 std::vector<Entry> makeEntries(const Options& options, const Case& test, int rank, ulyssesComm_t comm,
                                const SharedStorage& storage, Barrier& barrier) {
@@ -53,14 +78,19 @@ ulyssesComm_t join(const Options& options, const SharedArea& area, int rank) {
 
 void runCases(const Options& options, const std::vector<Case>& cases, SharedArea& area, const SharedStorage& storage,
               int rank, bool withMpi, ulyssesComm_t comm, const std::function<void(const Case& test)>& onCaseDone) {
-  area.slot(Side::kRanks, rank).paths = pathsOf(comm, rank, options.ranks);
+  RankSlot& slot = area.slot(Side::kRanks, rank);
+  slot.paths = options.memory == Memory::kCuda ? kByCuda : pathsOf(comm, rank, options.ranks);
+  const std::unique_ptr<Device> device = deviceOf(options, slot, rank);
   Bench bench(options, area, Side::kRanks, rank, withMpi);
   for (const Case& test : cases) {
     const auto nContenders = static_cast<int>(contendersOf(options, test, withMpi).size());
-    bench.run(test, nContenders, [&] { return makeEntries(options, test, rank, comm, storage, bench.barrier()); });
+    bench.run(test, nContenders, [&] {
+      return device ? makeDeviceEntries(options, test, rank, comm, area, storage, *device, bench.barrier())
+                    : makeEntries(options, test, rank, comm, storage, bench.barrier());
+    });
     bench.finishCase([&] { onCaseDone(test); });
   }
-  area.slot(Side::kRanks, rank).enter(Phase::kEnding);
+  slot.enter(Phase::kEnding);
 }
 
 void runRank(const Options& options, const std::vector<Case>& cases, SharedArea& area, const SharedStorage& storage,

@@ -27,6 +27,7 @@ std::string joined(const std::vector<std::string>& words) {
 std::string pathName(const Options& options, uint32_t paths) {
   std::string name;
   if (paths & kByShm) name = options.memory == Memory::kRegistered ? "shm registered" : "shm staged";
+  if (paths & kByCuda) name = "cuda";
   if (paths & kByUcx) name += name.empty() ? "ucx" : ", ucx";
   return name.empty() ? "self" : name;
 }
@@ -47,6 +48,8 @@ std::string Report::coreOf(int rank, const std::vector<int>& cores) const {
   return fmt::format("core {}", said >= 0 ? said : cores[static_cast<size_t>(rank) % cores.size()]);
 }
 
+std::string Report::deviceOf(int rank) const { return area_.slot(Side::kRanks, rank).device; }
+
 void Report::header() const {
   if (options_.peerLines) return;
   const Case& first = cases_.front();
@@ -66,7 +69,8 @@ void Report::header() const {
   for (int rank = 0; rank < options_.ranks; ++rank) {
     fmt::print("#  Rank {:2} Pid {:6} on {}\n", rank, area_.slot(Side::kRanks, rank).pid.load(), coreOf(rank, cores));
   }
-  fmt::print("#\n# time: median over iterations of the slowest rank's time; size: bytes that a rank receives\n");
+  fmt::print("#\n# time: median over iterations of the slowest rank's time{}; size: bytes that a rank receives\n",
+             options_.memory == Memory::kCuda ? ", by CUDA events on its stream" : "");
   fmt::print("#{:>13}  {:>11}  {:>7}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}  {:>6}  {:>6}  {:>6}", "size", "count", "type",
              "time", "min", "p99", "max", "b2b", "algbw", "busbw", "#wrong");
   const std::vector<ContenderInfo> infos = contendersOf(options_, first, withMpi_);
@@ -141,6 +145,8 @@ void Report::footer() const {
   fmt::print("# Out of bounds values : {} {}\n", damaged, damaged == 0 ? "OK" : "FAILED");
   if (!results_.empty()) fmt::print("# Path                 : {}\n", pathName(options_, results_.front().paths));
   fmt::print("# Avg bus bandwidth    : {:g}\n", averageBusbwGbps());
+  for (int rank = 0; rank < options_.ranks; ++rank)
+    if (const std::string device = deviceOf(rank); !device.empty()) fmt::print("# Rank {:2} on {}\n", rank, device);
   std::fflush(stdout);
 }
 

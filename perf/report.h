@@ -14,7 +14,8 @@
 
 namespace ulysses::perf {
 
-// How bytes move, of PathBit bits: "shm registered", "shm staged", "ucx", "shm registered, ucx", "self".
+// How bytes move, of PathBit bits: "shm registered", "shm staged", "ucx", "shm registered, ucx",
+// "cuda", "self".
 std::string pathName(const Options& options, uint32_t paths);
 std::string libraryVersion();  // of the library at run time
 
@@ -32,6 +33,7 @@ class Report {
   int64_t wrongElements() const;      // of every contender
   int64_t damagedGuardBytes() const;  // "
   double averageBusbwGbps() const;
+  std::string deviceOf(int rank) const;  // its GPU; empty: host memory
 
  private:
   std::string coreOf(int rank, const std::vector<int>& cores) const;

@@ -58,6 +58,7 @@ ordered_json rowJson(const Options& options, const CaseResult& result) {
               {"query_heads", test.queryHeads},
               {"memory", memoryName(options.memory)},
               {"path", pathName(options, result.paths)},
+              {"clock", options.memory == Memory::kCuda ? "cuda_events" : "host"},
               {"fresh", options.fresh},
               {"consume", options.consume},
               {"iterations", result.schedule.iterations()},
@@ -95,6 +96,14 @@ std::string csvLine(const Options& options, const CaseResult& result, const Cont
                      test.imbalance, one.ratio.median, one.ratio.lowest, one.ratio.highest);
 }
 
+// By rank; of no length where tensors are in host memory.
+ordered_json devicesJson(const Options& options, const Report& report) {
+  ordered_json list = ordered_json::array();
+  for (int rank = 0; rank < options.ranks; ++rank)
+    if (const std::string device = report.deviceOf(rank); !device.empty()) list.push_back(device);
+  return list;
+}
+
 }  // namespace
 
 void writeJson(const Options& options, const Report& report) {
@@ -108,6 +117,7 @@ void writeJson(const Options& options, const Report& report) {
       {"host", hostName()},
       {"cpu", cpuModel()},
       {"cores", allowedCores().size()},
+      {"gpus", devicesJson(options, report)},
       {"command", commandLine(options)},
       {"end_time", utcNow()},
       {"results", rows},

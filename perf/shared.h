@@ -34,7 +34,7 @@ struct alignas(64) Flag {
 enum class Phase : uint32_t { kStarting, kJoining, kAllocating, kVerifying, kWarming, kTiming, kWaiting, kEnding };
 const char* phaseName(Phase phase);
 
-enum PathBit : uint32_t { kByShm = 1, kByUcx = 2 };
+enum PathBit : uint32_t { kByShm = 1, kByUcx = 2, kByCuda = 4 };
 
 struct alignas(64) RankSlot {
   std::atomic<pid_t> pid{0};
@@ -42,6 +42,7 @@ struct alignas(64) RankSlot {
   std::atomic<Phase> phase{Phase::kStarting};
   std::atomic<uint32_t> paths{0};  // to its peers, as bits of PathBit
   std::atomic<int> core{-1};       // that the rank is bound to, as it knows itself; -1: not said
+  char device[96] = {};            // name of its GPU; empty: none is used
   char error[2048] = {};
 
   void enter(Phase next) {
@@ -56,6 +57,8 @@ struct alignas(64) RankSlot {
 // One row of results: a contender's times and the checks of its outputs.
 struct ContenderSlot {
   char unavailable[256] = {};  // why it has no times; empty: it has
+
+  void explain(std::string_view why) { unavailable[why.copy(unavailable, sizeof unavailable - 1)] = '\0'; }
 };
 
 struct RankResult {
