@@ -1,133 +1,32 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// gpu_bench: the exchange kernels beside copies of the same bytes within the device, in turns, by CUDA events. All
-// ranks are on one GPU, in one process, so what is measured is the kernels and the memory, not a link.
-#include <cuda_runtime_api.h>
-
+// gpu_bench: the exchange kernels beside copies of the same bytes within the device and the permutation that a user
+// would write, in turns, by CUDA events. All ranks are on one GPU, in one process, so what is measured is the kernels
+// and the memory, not a link.
 #include <algorithm>
 #include <cstdio>
 #include <functional>
-#include <memory>
 #include <stdexcept>
 
-#include "kernels/device/launch.h"
-#include "path/cuda/cuda_runtime.h"
-#include "path/cuda/device_rank.h"
+#include "gpu/bench_ranks.h"
+#include "gpu/gemm.h"
 
 namespace ulysses::test {
 namespace {
 
 constexpr int kRounds = 11, kWarmup = 3;
-
-struct BenchCase {
-  const char* name;
-  Operation operation;
-  int nRanks;
-  std::int64_t sequence, heads, kvHeads, headDim;
-  bool sum;
-};
-
-void check(cudaError_t result, const char* call) {
-  if (result != cudaSuccess) throw std::runtime_error(std::string(call) + ": " + cudaGetErrorString(result));
-}
-
-Strides sbhdOf(std::int64_t heads, std::int64_t headDim) {
-  return {heads * headDim, heads * headDim, headDim, headDim};
-}
-
-/// Contiguous SBHD on both sides.
-TensorSpec tensorOf(const BenchCase& run, const Geometry& geometry, int rank) {
-  TensorSpec tensor;
-  tensor.type = DataType::BF16;
-  tensor.kind = run.kvHeads != run.heads ? TensorKind::Kv : TensorKind::Query;
-  tensor.sum = run.sum;
-  tensor.headDim = run.headDim;
-  const std::int64_t local = distribute(geometry).heads.of(TensorKind::Kv)[static_cast<std::size_t>(rank)].count;
-  tensor.input = sbhdOf(run.kvHeads, run.headDim);
-  tensor.output = sbhdOf(local, run.headDim);
-  if (run.operation == Operation::GatherHeads) std::swap(tensor.input, tensor.output);
-  return tensor;
-}
-
-Plan planOf(const BenchCase& run, int rank) {
-  Geometry geometry;
-  geometry.nRanks = run.nRanks;
-  geometry.sequence = run.sequence;
-  geometry.heads = run.heads;
-  geometry.kvHeads = run.kvHeads;
-  const TensorSpec tensor = tensorOf(run, geometry, rank);
-  return Plan(run.operation, geometry, std::span(&tensor, 1), rank);
-}
-
-std::int64_t bytesOf(const Plan& plan, Side side) {
-  const Shape s = shardShape(plan.geometry(), plan.distribution(), plan.tensors()[0], side, plan.rank());
-  return s.tokens * s.batch * s.groups * s.headsPerGroup * plan.tensors()[0].rowBytes();
-}
-
-/// One rank with its stream and tensors.
-class BenchRank {
- public:
-  BenchRank(CudaRuntime& runtime, const BenchCase& run, int rank)
-      : plan_(planOf(run, rank)),
-        end_(runtime, {.rank = rank, .nRanks = run.nRanks, .timeoutMs = 10'000}),
-        call_(runtime, plan_, 1, device::kTilePieces),
-        input_(runtime, runtime.allocate(bytesOf(plan_, plan_.sourceSide()))),
-        output_(runtime, runtime.allocate(outputBytes())) {
-    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
-  }
-  ~BenchRank() { static_cast<void>(cudaStreamDestroy(stream_)); }
-
-  DeviceRank& end() { return end_; }
-  cudaStream_t stream() const { return stream_; }
-  std::int64_t outputBytes() const { return bytesOf(plan_, plan_.destinationSide()); }
-  std::int64_t receivedBytes() const { return plan_.bytesReceived(); }
-  /// What peers reach of it.
-  device::Segment segment() const {
-    if (call_.isPulled(0)) return {input_.data(), bytesOf(plan_, plan_.sourceSide())};
-    return {output_.data(), outputBytes()};
-  }
-  void enqueue() {
-    const std::byte* const input = input_.data();
-    std::byte* const output = output_.data();
-    end_.enqueue(call_, std::span(&input, 1), std::span(&output, 1), stream_);
-  }
-
- private:
-  Plan plan_;
-  DeviceRank end_;
-  DeviceCall call_;
-  DeviceMemory input_, output_;
-  cudaStream_t stream_ = nullptr;
-};
-
-using BenchRanks = std::vector<std::unique_ptr<BenchRank>>;
-
-BenchRanks makeRanks(CudaRuntime& runtime, const BenchCase& run) {
-  BenchRanks ranks;
-  std::vector<std::byte*> boards;
-  std::vector<device::Segment> segments;
-  for (int rank = 0; rank < run.nRanks; ++rank) {
-    ranks.push_back(std::make_unique<BenchRank>(runtime, run, rank));
-    boards.push_back(ranks.back()->end().board());
-    segments.push_back(ranks.back()->segment());
-  }
-  for (const auto& rank : ranks) {
-    rank->end().connect(boards, run.nRanks);
-    rank->end().segments().add(segments);
-  }
-  return ranks;
-}
+constexpr std::int64_t kMostVerified = std::int64_t{128} << 20;  // through host memory, so larger ones take too long
 
 /// Milliseconds from before the first to after the last of what is enqueued on all streams.
-float timed(const std::vector<cudaStream_t>& streams, const std::function<void(int)>& enqueue) {
+float timed(const std::vector<cudaStream_t>& streams, const std::function<void()>& enqueue) {
   cudaEvent_t begin, end, each;
   check(cudaEventCreate(&begin), "cudaEventCreate");
   check(cudaEventCreate(&end), "cudaEventCreate");
   check(cudaEventCreateWithFlags(&each, cudaEventDisableTiming), "cudaEventCreate");
   check(cudaEventRecord(begin, streams[0]), "cudaEventRecord");
   for (std::size_t i = 1; i < streams.size(); ++i) check(cudaStreamWaitEvent(streams[i], begin), "cudaStreamWaitEvent");
-  for (std::size_t i = 0; i < streams.size(); ++i) enqueue(static_cast<int>(i));
+  enqueue();
   for (std::size_t i = 1; i < streams.size(); ++i) {
     check(cudaEventRecord(each, streams[i]), "cudaEventRecord");
     check(cudaStreamWaitEvent(streams[0], each), "cudaStreamWaitEvent");
@@ -145,62 +44,152 @@ float median(std::vector<float> values) {
   return values[values.size() / 2];
 }
 
-struct Times {
-  float exchange, copy;  // ms
+using Work = std::function<void()>;
+
+/// Medians of all, in turns, so that each has the same machine.
+std::vector<float> measure(const std::vector<cudaStream_t>& streams, const std::vector<Work>& works) {
+  std::vector<std::vector<float>> times(works.size());
+  for (int round = 0; round < kRounds + kWarmup; ++round)
+    for (std::size_t i = 0; i < works.size(); ++i) {
+      const float ms = timed(streams, works[i]);
+      if (round >= kWarmup) times[i].push_back(ms);
+    }
+  std::vector<float> medians;
+  for (const std::vector<float>& each : times) medians.push_back(median(each));
+  return medians;
+}
+
+class Copy {
+ public:
+  Copy(CudaRuntime& runtime, std::int64_t bytes)
+      : bytes_(static_cast<std::size_t>(bytes)),
+        from_(runtime, runtime.allocate(bytes)),
+        to_(runtime, runtime.allocate(bytes)) {}
+  void enqueue(cudaStream_t stream) const {
+    check(cudaMemcpyAsync(to_.data(), from_.data(), bytes_, cudaMemcpyDeviceToDevice, stream), "cudaMemcpyAsync");
+  }
+
+ private:
+  std::size_t bytes_;
+  DeviceMemory from_, to_;
 };
 
-/// In turns, so that both have the same machine.
-Times measure(BenchRanks& ranks, const std::vector<cudaStream_t>& streams, std::byte* to, const std::byte* from,
-              std::size_t bytes) {
-  std::vector<float> exchanges, copies;
-  for (int round = 0; round < kRounds + kWarmup; ++round) {
-    const float exchange = timed(streams, [&](int rank) { ranks[static_cast<std::size_t>(rank)]->enqueue(); });
-    const float copy = timed({streams[0]}, [&](int) {
-      check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, streams[0]), "cudaMemcpyAsync");
-    });
-    if (round < kWarmup) continue;
-    exchanges.push_back(exchange);
-    copies.push_back(copy);
-  }
-  return {median(exchanges), median(copies)};
+/// Both are right only if they agree: their plans have nothing in common.
+void requireSame(BenchRanks& ranks, const char* name) {
+  const auto outputsOf = [&](auto&& enqueue) {
+    for (int rank = 0; rank < ranks.size(); ++rank) ranks[rank].clearOutputs();
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    enqueue();
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    std::vector<std::vector<std::byte>> all;
+    for (int rank = 0; rank < ranks.size(); ++rank) all.push_back(ranks[rank].outputs());
+    return all;
+  };
+  for (int rank = 0; rank < ranks.size(); ++rank) ranks[rank].fillInputs(static_cast<unsigned>(rank) + 1);
+  if (outputsOf([&] { ranks.exchange(); }) != outputsOf([&] { ranks.permute(); }))
+    throw std::runtime_error(std::string(name) + ": exchange and permutation differ");
 }
 
 void run(CudaRuntime& runtime, const BenchCase& run) {
-  BenchRanks ranks = makeRanks(runtime, run);
-  std::vector<cudaStream_t> streams;
-  std::int64_t written = 0, read = 0;
-  for (const auto& rank : ranks) {
-    streams.push_back(rank->stream());
-    written += rank->outputBytes();
-    read += rank->receivedBytes();
-  }
-  const DeviceMemory from(runtime, runtime.allocate(written)), to(runtime, runtime.allocate(written));
-  const Times times = measure(ranks, streams, to.data(), from.data(), static_cast<std::size_t>(written));
-  for (const auto& rank : ranks)
-    if (const auto trouble = rank->end().trouble()) throw std::runtime_error(trouble->text);
+  BenchRanks ranks(runtime, run);
+  const bool permutes = run.tensors != BenchTensors::kSum;
+  if (permutes && ranks.bytesWritten() <= kMostVerified) requireSame(ranks, run.name);
+  const Copy copy(runtime, ranks.bytesWritten());
+  std::vector<Work> works = {[&] { ranks.exchange(); }, [&] { copy.enqueue(ranks.streams()[0]); }};
+  if (permutes) works.emplace_back([&] { ranks.permute(); });
+  const std::vector<float> times = measure(ranks.streams(), works);
+  ranks.requireNoTrouble();
   // A copy reads and writes each byte once; sums read more than they write.
-  const double rate = static_cast<double>(read + written) / times.exchange / 1e6;
-  const double copyRate = 2.0 * static_cast<double>(written) / times.copy / 1e6;
-  std::printf("%-28s %5d %10.1f %10.4f %10.4f %9.0f %9.0f %8.2f\n", run.name, run.nRanks,
-              static_cast<double>(written) / 1048576, times.exchange, times.copy, rate, copyRate, rate / copyRate);
+  const auto written = static_cast<double>(ranks.bytesWritten());
+  const double rate = (static_cast<double>(ranks.bytesRead()) + written) / times[0] / 1e6;
+  const double copyRate = 2 * written / times[1] / 1e6;
+  std::printf("%-32s %5d %9.2f %9.4f %9.4f %9.0f %9.0f %8.2f", run.name, run.nRanks, written / 1048576, times[0],
+              times[1], rate, copyRate, rate / copyRate);
+  if (permutes)
+    std::printf(" %10.4f %6d %8.2f\n", times[2], ranks.passes(), times[2] / times[0]);
+  else
+    std::printf(" %10s %6s %8s\n", "-", "-", "-");
+  std::fflush(stdout);
 }
 
-void runAll() {
-  CudaRuntime runtime;
+/// Of one exchange, when a graph of many is replayed.
+void runGraph(CudaRuntime& runtime, const BenchCase& run) {
+  constexpr int kExchanges = 100;
+  BenchRanks ranks(runtime, run);
+  std::vector<cudaGraphExec_t> graphs(static_cast<std::size_t>(ranks.size()));
+  for (int rank = 0; rank < ranks.size(); ++rank) {
+    cudaGraph_t graph;
+    const cudaStream_t stream = ranks[rank].stream();
+    check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    for (int i = 0; i < kExchanges; ++i) ranks[rank].enqueueExchange();
+    check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+    check(cudaGraphInstantiate(&graphs[static_cast<std::size_t>(rank)], graph, 0), "cudaGraphInstantiate");
+    check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+  }
+  const std::vector<float> times = measure(ranks.streams(), {[&] {
+                                             for (std::size_t i = 0; i < graphs.size(); ++i)
+                                               check(cudaGraphLaunch(graphs[i], ranks.streams()[i]), "cudaGraphLaunch");
+                                           }});
+  ranks.requireNoTrouble();
+  std::printf("%-32s %5d %9.2f %9.2f us an exchange, replay of a graph of %d\n", run.name, run.nRanks,
+              static_cast<double>(ranks.bytesWritten()) / 1048576, times[0] * 1e3 / kExchanges, kExchanges);
+  for (cudaGraphExec_t graph : graphs) check(cudaGraphExecDestroy(graph), "cudaGraphExecDestroy");
+}
+
+/// How much of the shorter of the two is hidden behind the other, when multiplications run on a stream of their own.
+void runBesideGemms(CudaRuntime& runtime, const BenchCase& run) {
+  constexpr int kSize = 4096, kGemms = 4, kExchanges = 8;
+  BenchRanks ranks(runtime, run);
+  const DeviceMemory memory(runtime, runtime.allocate(std::int64_t{3} * kSize * kSize * 4));
+  float* const a = memory.as<float>();
+  cudaStream_t aside;
+  check(cudaStreamCreateWithFlags(&aside, cudaStreamNonBlocking), "cudaStreamCreate");
+  const Work multiply = [&] {
+    for (int i = 0; i < kGemms; ++i)
+      check(launchGemm(a, a + kSize * kSize, a + 2 * kSize * kSize, kSize, aside), "launchGemm");
+  };
+  const Work exchange = [&] {
+    for (int i = 0; i < kExchanges; ++i) ranks.exchange();
+  };
+  std::vector<cudaStream_t> streams = ranks.streams();
+  streams.push_back(aside);
+  const std::vector<float> times = measure(streams, {exchange, multiply, [&] {
+                                                       multiply();
+                                                       exchange();
+                                                     }});
+  ranks.requireNoTrouble();
+  const float hidden = (times[0] + times[1] - times[2]) / std::min(times[0], times[1]);
+  std::printf("%-32s %5d  %d exchanges %.3f ms, %d GEMMs %.3f ms, together %.3f ms: %.0f %% hidden\n", run.name,
+              run.nRanks, kExchanges, times[0], kGemms, times[1], times[2], hidden * 100);
+  check(cudaStreamDestroy(aside), "cudaStreamDestroy");
+}
+
+void header() {
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
   std::printf("# %s, %d multiprocessors; all ranks on it, one process; medians of %d\n", properties.name,
               properties.multiProcessorCount, kRounds);
-  std::printf("# %-26s %5s %10s %10s %10s %9s %9s %8s\n", "case", "ranks", "MiB", "ours ms", "copy ms", "ours GB/s",
-              "copy GB/s", "ratio");
-  for (const int nRanks : {2, 4, 8}) {
+  std::printf("# %-30s %5s %9s %9s %9s %9s %9s %8s %10s %6s %8s\n", "case", "ranks", "MiB", "ours ms", "copy ms",
+              "ours GB/s", "copy GB/s", "of copy", "permute ms", "passes", "x ours");
+}
+
+void runAll() {
+  CudaRuntime runtime;
+  header();
+  const Operation scatter = Operation::ScatterHeads, gather = Operation::GatherHeads;
+  for (const int ranks : {2, 4, 8}) {
     for (const std::int64_t sequence : {8192, 32768, 131072})
-      run(runtime, {"scatter bf16 H=32 D=128", Operation::ScatterHeads, nRanks, sequence, 32, 32, 128, false});
-    run(runtime, {"gather bf16 H=32 D=128", Operation::GatherHeads, nRanks, 32768, 32, 32, 128, false});
-    run(runtime, {"scatter, 1 head x 64 a rank", Operation::ScatterHeads, nRanks, 131072, nRanks, nRanks, 64, false});
-    run(runtime, {"scatter, small", Operation::ScatterHeads, nRanks, 64, 32, 32, 128, false});
+      run(runtime, {"scatter sbhd H=32 D=128", scatter, ranks, sequence});
+    run(runtime, {"gather sbhd H=32 D=128", gather, ranks, 32768});
+    run(runtime,
+        {"scatter bshd B=2 H=32 D=128", scatter, ranks, 32768, 2, 32, 32, 128, BenchTensors::kOne, ulyssesLayoutBSHD});
+    run(runtime, {"scatter, 1 head x 64 a rank", scatter, ranks, 131072, 1, ranks, ranks, 64});
+    run(runtime, {"qkv 64/8 heads", scatter, ranks, 32768, 1, 64, 8, 128, BenchTensors::kQkv});
+    runGraph(runtime, {"scatter, 32 KiB a rank", scatter, ranks, 4 * ranks});
+    runGraph(runtime, {"qkv 8/8 heads, 48 KiB a rank", scatter, ranks, 8 * ranks, 1, 8, 8, 128, BenchTensors::kQkv});
   }
-  run(runtime, {"sum, 4 replicas", Operation::GatherHeads, 8, 131072, 32, 2, 128, true});
+  run(runtime, {"sum, 4 replicas", gather, 8, 131072, 1, 32, 2, 128, BenchTensors::kSum});
+  runBesideGemms(runtime, {"scatter beside GEMMs", scatter, 4, 32768});
 }
 
 }  // namespace

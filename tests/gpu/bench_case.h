@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+
+#include "case.h"
+#include "plan/plan.h"
+
+namespace ulysses::test {
+
+enum class BenchTensors { kOne, kQkv, kSum };  // a query tensor; Q, K and V; a KV tensor whose replicas are added
+
+/// bf16, contiguous in one layout on both sides, split equally.
+struct BenchCase {
+  const char* name;
+  Operation operation = Operation::ScatterHeads;
+  int nRanks = 2;
+  std::int64_t sequence = 8192, batch = 1;
+  std::int64_t heads = 32, kvHeads = 32, headDim = 128;
+  BenchTensors tensors = BenchTensors::kOne;
+  ulyssesLayout_t layout = ulyssesLayoutSBHD;  // or BSHD
+};
+
+/// As the library plans it, and as ulysses_perf describes it to what it compares with.
+std::unique_ptr<Plan> planOf(const BenchCase& run, int rank);
+perf::Case perfCaseOf(const BenchCase& run);
+
+}  // namespace ulysses::test
