@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "cuda_probe.h"
 #include "error.h"
 #include "system_info.h"
 #include "ucx_probe.h"
@@ -77,6 +78,7 @@ ordered_json hostReport(const ordered_json& machine) {
   report["limits"] = limitsJson();
   report["interfaces"] = interfacesJson();
   report["ucx"] = probeUcx();
+  report["cuda"] = probeCuda();
   return report;
 }
 

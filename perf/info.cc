@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "check_options.h"
+#include "device_pairs.h"
 #include "error.h"
 #include "host_report.h"
 #include "info_ranks.h"
@@ -64,6 +65,7 @@ void reportRanks(const InfoOptions& options, ordered_json report) {
   if (options.ranks == 0 && launcher.rank != 0) return;
   report["hosts"] = std::move(found.hosts);
   report["ranks"] = std::move(found.ranks);
+  addDevicePairs(report["hosts"], report["ranks"]["rows"]);
   report["environment"] = environmentJson();
   write(options, report);
 }

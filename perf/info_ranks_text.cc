@@ -16,7 +16,7 @@ using nlohmann::ordered_json;
 // A path with several reasons has a number behind its name in the grid: "shm", "shm.2".
 class Reasons {
  public:
-  explicit Reasons(const ordered_json& rows) {
+  Reasons(const ordered_json& rows, const char* path, const char* reason) : path_(path), reason_(reason) {
     for (const ordered_json& row : rows)
       for (const ordered_json& pair : row["pairs"]) ++entryOf(pair).pairs;
   }
@@ -38,8 +38,8 @@ class Reasons {
   };
 
   Entry& entryOf(const ordered_json& pair) {
-    const std::string path = pair["path"].get<std::string>();
-    const auto [place, isNew] = entries_.try_emplace({path, pair["reason"].get<std::string>()});
+    const std::string path = pair[path_].is_null() ? "none" : pair[path_].get<std::string>();
+    const auto [place, isNew] = entries_.try_emplace({path, pair[reason_].get<std::string>()});
     if (isNew) {
       const int number = ++reasonsOf_[path];
       place->second.label = number == 1 ? path : fmt::format("{}.{}", path, number);
@@ -47,6 +47,7 @@ class Reasons {
     return place->second;
   }
 
+  const char *path_, *reason_;  // keys of a pair
   std::map<std::pair<std::string, std::string>, Entry> entries_;
   std::map<std::string, int> reasonsOf_;
 };
@@ -60,6 +61,21 @@ std::string grid(const ordered_json& rows, Cell cell) {
     for (const ordered_json& pair : row["pairs"]) text += fmt::format(" {:>7}", cell(pair));
   }
   return text + "\n";
+}
+
+// Only where a rank has a GPU.
+std::string deviceText(const ordered_json& rows) {
+  std::string gpus;
+  bool any = false;
+  for (const ordered_json& row : rows) {
+    const ordered_json gpu = row.value("gpu", ordered_json(nullptr));
+    any = any || !gpu.is_null();
+    gpus += fmt::format(" {}", gpu.is_null() ? "-" : gpu.dump());
+  }
+  if (!any) return "";
+  Reasons reasons(rows, "device_path", "device_reason");
+  return fmt::format("\nGPU memory of each pair, when ranks 0, 1, ... use the GPUs{}\n", gpus) +
+         grid(rows, [&](const ordered_json& pair) { return reasons.labelOf(pair); }) + reasons.text();
 }
 
 std::string bandwidthText(const ordered_json& ranks) {
@@ -82,11 +98,11 @@ std::string settingsText(const ordered_json& settings) {
 }  // namespace
 
 std::string ranksText(const ordered_json& ranks) {
-  Reasons reasons(ranks["rows"]);
+  Reasons reasons(ranks["rows"], "path", "reason");
   return fmt::format("\n{} ranks started by {}; path of each pair (row: reader, column: peer)\n", ranks["count"].dump(),
                      ranks["started_by"].get<std::string>()) +
          grid(ranks["rows"], [&](const ordered_json& pair) { return reasons.labelOf(pair); }) + reasons.text() +
-         bandwidthText(ranks) + settingsText(ranks["settings"]);
+         deviceText(ranks["rows"]) + bandwidthText(ranks) + settingsText(ranks["settings"]);
 }
 
 }  // namespace ulysses::perf

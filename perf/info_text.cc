@@ -125,11 +125,34 @@ std::string ucxText(const ordered_json& ucx) {
   return text + line("UCX transports by", textOr(devices["from"], "?"));
 }
 
+std::string peersText(const ordered_json& gpu) {
+  std::string peers;
+  for (size_t peer = 0; peer < gpu["peer_access"].size(); ++peer)
+    if (gpu["ordinal"] != peer && gpu["peer_access"][peer].get<bool>()) peers += fmt::format(" {}", peer);
+  if (gpu["peer_access"].size() == 1) return "";
+  return peers.empty() ? "; access to no other" : "; access to" + peers;
+}
+
+std::string cudaText(const ordered_json& cuda) {
+  std::string text =
+      line("CUDA", !cuda["problem"].is_null() ? textOr(cuda["problem"], "?")
+                                              : fmt::format("driver {}, runtime {}", textOr(cuda["driver"], "unknown"),
+                                                            textOr(cuda["runtime"], "unknown")));
+  for (const ordered_json& gpu : cuda["gpus"])
+    text += line(fmt::format("CUDA GPU {}", gpu["ordinal"].dump()),
+                 fmt::format("{}, {}, {}, compute capability {}, {} multiprocessors, {}{}", textOr(gpu["pci"], "-"),
+                             textOr(gpu["name"], "without a name"), bytesOr(gpu["memory_bytes"], "memory unknown"),
+                             textOr(gpu["compute_capability"], "unknown"), gpu["multiprocessors"].dump(),
+                             textOr(gpu["uuid"], "-"), peersText(gpu)));
+  return text;
+}
+
 std::string hostText(const ordered_json& host) {
   std::string text = fmt::format("\nhost {}\n", textOr(host["name"], "without a name")) + machineText(host);
   if (!host.contains("limits")) return text;  // of an XML file
   text += line("this process may use", fmt::format("cores {}", host["cores_of_this_process"].dump()));
-  text += limitsText(host["limits"]) + interfacesText(host["interfaces"]) + ucxText(host["ucx"]);
+  text +=
+      limitsText(host["limits"]) + interfacesText(host["interfaces"]) + ucxText(host["ucx"]) + cudaText(host["cuda"]);
   return host.contains("ranks") ? text + line("ranks", host["ranks"].dump()) : text;
 }
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "cuda/kernels.h"
+#include "cuda/uuid.h"
 #include "device.h"
 #include "error.h"
 #include "ulysses_coll.h"
@@ -56,11 +57,7 @@ class CudaDevice : public Device {
   std::string name() const override {
     cudaDeviceProp properties;
     check(cudaGetDeviceProperties(&properties, device_), "cudaGetDeviceProperties");
-    std::string text = fmt::format("GPU {} {} (GPU-", device_, properties.name);
-    for (size_t i = 0; i < sizeof(properties.uuid.bytes); ++i)
-      text += fmt::format("{}{:02x}", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-                          static_cast<unsigned char>(properties.uuid.bytes[i]));
-    return text + ")";
+    return fmt::format("GPU {} {} ({})", device_, properties.name, uuidText(properties.uuid));
   }
 
   std::byte* allocate(int64_t bytes) override {

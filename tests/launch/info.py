@@ -45,17 +45,21 @@ HOST = {**MACHINE, "nics": [NIC], "cores_of_this_process": [COUNT],
         "interfaces": [{"name": TEXT, "up": bool, "mbit_per_s": OPTIONAL_COUNT, "addresses": [TEXT]}],
         "ucx": {"library": {"name": TEXT, "loads": bool, "version": OPTIONAL_TEXT, "problem": OPTIONAL_TEXT},
                 "devices": {"from": OPTIONAL_TEXT, "problem": OPTIONAL_TEXT,
-                            "transports": ([{"transport": TEXT, "devices": [TEXT]}], type(None))}}}
+                            "transports": ([{"transport": TEXT, "devices": [TEXT]}], type(None))}},
+        "cuda": {"built": bool, "driver": OPTIONAL_TEXT, "runtime": OPTIONAL_TEXT, "problem": OPTIONAL_TEXT,
+                 "gpus": [{"ordinal": COUNT, "name": TEXT, "uuid": TEXT, "pci": TEXT, "memory_bytes": COUNT,
+                           "compute_capability": TEXT, "multiprocessors": COUNT, "peer_access": [bool]}]}}
 LIBRARY = {"version": TEXT, "checks": bool, "fault_points": bool, "pmix": bool, "ucx": bool, "cuda": bool}
 HEAD = {"schema": COUNT, "tool": TEXT, "library": LIBRARY}
 ENVIRONMENT = [{name: TEXT for name in ("name", "value", "from", "default", "values", "meaning")}]
 SETTING = {"value": COUNT, "from": TEXT}
-PAIR = {"peer": COUNT, "path": TEXT, "reason": TEXT, "gbyte_per_s": OPTIONAL_NUMBER}
+PAIR = {"peer": COUNT, "path": TEXT, "reason": TEXT, "gbyte_per_s": OPTIONAL_NUMBER, "device_path": OPTIONAL_TEXT,
+        "device_reason": TEXT}
 RANKS = {"count": COUNT, "started_by": TEXT, "measured_bytes": OPTIONAL_COUNT,
          "settings": {**{name: SETTING for name in ("timeout_ms", "init_timeout_ms", "staging_bytes", "plan_cache_size",
                                                     "progress_thread", "stream_bytes", "verify")},
                       **{name: {"value": TEXT, "from": TEXT} for name in ("path", "two_level", "device_engine")}},
-         "rows": [{"rank": COUNT, "pid": COUNT, "host": COUNT, "pairs": [PAIR]}]}
+         "rows": [{"rank": COUNT, "pid": COUNT, "host": COUNT, "gpu": OPTIONAL_COUNT, "pairs": [PAIR]}]}
 REPORT = {**HEAD, "hosts": [HOST], "environment": ENVIRONMENT}
 RANKS_REPORT = {**HEAD, "hosts": [{**HOST, "ranks": [COUNT]}], "ranks": RANKS, "environment": ENVIRONMENT}
 FILE_REPORT = {**HEAD, "topology_file": TEXT, "hosts": [MACHINE]}
@@ -276,6 +280,19 @@ def check_ucx_absent() -> None:
 def check_ucx_hangs() -> None:
     devices, seconds = ucx_with("#!/bin/sh\necho '#      Transport: tcp'\nexec /bin/sleep 100\n")
     expect("took longer" in devices["problem"] and seconds < 20, f"{devices} after {seconds:.1f} s")
+
+
+def check_no_cuda() -> None:
+    """Where no GPU can be seen (one that is there is hidden): what is missing, in JSON and as text."""
+    value = report(RANKS_REPORT, "--ranks", "2", CUDA_VISIBLE_DEVICES="")
+    cuda = value["hosts"][0]["cuda"]
+    equal((cuda["built"], cuda["gpus"]), (value["library"]["cuda"], []), "cuda")
+    wanted = "built without CUDA" if not cuda["built"] else "no GPU: " if cuda["driver"] else "no driver: "
+    expect(wanted in cuda["problem"], f"{cuda}, want {wanted!r}")
+    for row in value["ranks"]["rows"]:
+        equal(row["gpu"], None, "GPU of a rank")
+        equal([(pair["device_path"], pair["device_reason"]) for pair in row["pairs"]], [(None, cuda["problem"])] * 2, "pairs")
+    run([info_program], CUDA_VISIBLE_DEVICES="").says(f"CUDA                   {wanted}")
 
 
 # ---------------------------------------------------------------------------------------------- ranks

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "device_pairs.h"
 #include "merge_hosts.h"
 
 namespace ulysses::perf {
@@ -70,6 +71,52 @@ TEST(RanksText, OnlyWhatWasMeasuredIsANumber) {
   const std::string text = ranksText(twoRanks(16 << 20, 12.345));
   EXPECT_THAT(text, HasSubstr("       0       -   12.35\n       1       -       -\n"));
   EXPECT_THAT(text, testing::Not(HasSubstr("not known")));
+}
+
+// Two GPUs that reach each other, a third that reaches nobody; five ranks, the last on another host without a GPU.
+ordered_json threeGpus() {
+  ordered_json gpus = ordered_json::array();
+  for (int gpu = 0; gpu < 3; ++gpu) gpus.push_back({{"ordinal", gpu}, {"peer_access", {gpu != 2, gpu != 2, gpu == 2}}});
+  return {{{"ranks", {0, 1, 2, 3}}, {"cuda", {{"gpus", gpus}, {"problem", nullptr}}}},
+          {{"ranks", {4}}, {"cuda", {{"gpus", ordered_json::array()}, {"problem", "no driver: gone"}}}}};
+}
+
+ordered_json rowsOfFive() {
+  ordered_json rows = ordered_json::array();
+  for (int rank = 0; rank < 5; ++rank) {
+    rows.push_back({{"rank", rank}, {"host", rank / 4}, {"pairs", ordered_json::array()}});
+    for (int peer = 0; peer < 5; ++peer) rows.back()["pairs"].push_back(pairOf(peer, "shm", "near", nullptr));
+  }
+  return rows;
+}
+
+TEST(DevicePairs, FollowTheGpus) {
+  ordered_json rows = rowsOfFive();
+  addDevicePairs(threeGpus(), rows);
+  const auto pair = [&](int rank, int peer) {
+    const ordered_json& found = rows[static_cast<size_t>(rank)]["pairs"][static_cast<size_t>(peer)];
+    return (found["device_path"].is_null() ? "none" : found["device_path"].get<std::string>()) + ": " +
+           found["device_reason"].get<std::string>();
+  };
+  EXPECT_EQ(rows[3]["gpu"], 0);
+  EXPECT_EQ(rows[4]["gpu"], nullptr);
+  EXPECT_EQ(pair(1, 1), "self: this rank");
+  EXPECT_EQ(pair(0, 1), "cuda: peer access");
+  EXPECT_EQ(pair(0, 3), "cuda: same GPU");
+  EXPECT_THAT(pair(2, 0), HasSubstr("none: the GPU of the reader has no access"));
+  EXPECT_THAT(pair(0, 2), HasSubstr("none: the GPU of the reader has no access"));
+  EXPECT_THAT(pair(0, 4), HasSubstr("none: other host"));
+  EXPECT_EQ(pair(4, 4), "none: no driver: gone");
+}
+
+TEST(DevicePairs, AreShownWhereThereIsAGpu) {
+  ordered_json ranks = twoRanks(nullptr, nullptr);
+  ranks["rows"] = rowsOfFive();
+  addDevicePairs(threeGpus(), ranks["rows"]);
+  const std::string text = ranksText(ranks);
+  EXPECT_THAT(text, HasSubstr("when ranks 0, 1, ... use the GPUs 0 1 2 0 -\n"));
+  EXPECT_THAT(text, HasSubstr("  cuda: peer access (4 pairs)\n"));
+  EXPECT_THAT(ranksText(twoRanks(nullptr, nullptr)), testing::Not(HasSubstr("GPU memory of each pair")));
 }
 
 }  // namespace
