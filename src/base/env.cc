@@ -58,6 +58,9 @@ constexpr Variable kTable[] = {
      "1: every rank checks what arrived against hashes of what was announced; rank 0's value holds for the group"},
     {"ULYSSES_STREAM_BYTES", "from the caches", "0 .. 2^62",
      "a rank that receives more than this in one exchange stores around the cache (non-temporal)"},
+    {"ULYSSES_GPU_BLOCKS", "0", "0 .. 65535",
+     "most thread blocks of a rank's exchange of GPU memory, of 256 threads each; 0: all that its share of the GPU "
+     "holds at once"},
 };
 
 const Variable& find(const char* name) {

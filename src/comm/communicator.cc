@@ -248,8 +248,10 @@ const void* Communicator::registerDevice(std::byte* pointer, int64_t bytes, bool
             "device memory is exchanged between ranks of one host; {} of {} ranks are on this one", routes_.ranksHere,
             nRanks_);
     if (!device_) {
-      device_ = std::make_unique<DeviceGroup>(makeDeviceRuntime(), rank_, nRanks_, settings_.timeoutMs,
-                                              settings_.deviceEngine,
+      device_ = std::make_unique<DeviceGroup>(makeDeviceRuntime(), rank_, nRanks_,
+                                              DeviceGroup::Options{.timeoutMs = settings_.timeoutMs,
+                                                                   .policy = settings_.deviceEngine,
+                                                                   .mostBlocks = static_cast<int>(settings_.gpuBlocks)},
                                               [this](std::span<const std::byte> mine) { return allGather(mine); });
       sharedDevice_.store(device_.get(), std::memory_order_release);
     }

@@ -67,14 +67,15 @@ struct DeviceGroup::Verdict {
   Problem problem{};
 };
 
-DeviceGroup::DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int nRanks, int64_t timeoutMs,
-                         EnginePolicy policy, AllGather allGather)
+DeviceGroup::DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int nRanks, const Options& options,
+                         AllGather allGather)
     : runtime_(std::move(runtime)),
       rank_(rank),
       nRanks_(nRanks),
-      policy_(policy),
+      policy_(options.policy),
       allGather_(std::move(allGather)),
-      end_(*runtime_, {.rank = rank, .nRanks = nRanks, .timeoutMs = timeoutMs}) {}
+      end_(*runtime_,
+           {.rank = rank, .nRanks = nRanks, .timeoutMs = options.timeoutMs, .mostBlocks = options.mostBlocks}) {}
 
 DeviceGroup::~DeviceGroup() {
   finish();

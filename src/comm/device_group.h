@@ -18,7 +18,12 @@ class DeviceGroup {
   /// Gathers as many bytes of every rank, in rank order, at every rank; throws Error at all when one fails.
   using AllGather = std::function<std::vector<std::byte>(std::span<const std::byte>)>;
 
-  DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int nRanks, int64_t timeoutMs, EnginePolicy policy,
+  struct Options {
+    int64_t timeoutMs;
+    EnginePolicy policy;  // of this rank; rank 0's holds
+    int mostBlocks;       // thread blocks of a launch; 0: as many as there is room for
+  };
+  DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int nRanks, const Options& options,
               AllGather allGather);
   ~DeviceGroup();
 

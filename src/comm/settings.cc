@@ -15,7 +15,19 @@ constexpr int64_t kLongestMs = int64_t{1} << 40;
 struct Knob {
   const char *field, *variable;
 };
-enum KnobIndex { kTimeout, kInitTimeout, kStaging, kPlanCache, kProgress, kStream, kVerify, kPath, kTwoLevel, kEngine };
+enum KnobIndex {
+  kTimeout,
+  kInitTimeout,
+  kStaging,
+  kPlanCache,
+  kProgress,
+  kStream,
+  kVerify,
+  kPath,
+  kTwoLevel,
+  kEngine,
+  kGpuBlocks
+};
 constexpr Knob kKnobs[Settings::kRows] = {{"timeout_ms", "ULYSSES_TIMEOUT_MS"},
                                           {"init_timeout_ms", "ULYSSES_INIT_TIMEOUT_MS"},
                                           {"staging_bytes", "ULYSSES_STAGING_BYTES"},
@@ -25,7 +37,8 @@ constexpr Knob kKnobs[Settings::kRows] = {{"timeout_ms", "ULYSSES_TIMEOUT_MS"},
                                           {"verify", "ULYSSES_VERIFY"},
                                           {"path", "ULYSSES_PATH"},
                                           {"two_level", "ULYSSES_TWO_LEVEL"},
-                                          {"device_engine", "ULYSSES_DEVICE_ENGINE"}};
+                                          {"device_engine", "ULYSSES_DEVICE_ENGINE"},
+                                          {"gpu_blocks", "ULYSSES_GPU_BLOCKS"}};
 
 Settings::Origin originOf(const Knob& knob) {
   return env::text(knob.variable) ? Settings::Origin::Environment : Settings::Origin::Default;
@@ -83,6 +96,9 @@ void Settings::resolve(int nRanks) {
   origins_[kTwoLevel] = originOf(kKnobs[kTwoLevel]);
   deviceEngine = static_cast<EnginePolicy>(env::choice(kKnobs[kEngine].variable, {"auto", "sm", "copy_engine"}));
   origins_[kEngine] = originOf(kKnobs[kEngine]);
+  constexpr int64_t kMostGpuBlocks = 65535;
+  gpuBlocks = env::integer(kKnobs[kGpuBlocks].variable, 0, 0, kMostGpuBlocks);
+  origins_[kGpuBlocks] = originOf(kKnobs[kGpuBlocks]);
   if (const char* text = env::text("ULYSSES_HOST_ID")) hostId = text;
   const int ranksPerCore = (nRanks + coresOfHost() - 1) / coresOfHost();
   origins_[kStream] = originOf(kKnobs[kStream]);
@@ -101,7 +117,8 @@ std::array<Settings::Row, Settings::kRows> Settings::rows() const {
                                  verify,
                                  static_cast<int64_t>(path),
                                  static_cast<int64_t>(crossing),
-                                 static_cast<int64_t>(deviceEngine)};
+                                 static_cast<int64_t>(deviceEngine),
+                                 gpuBlocks};
   std::array<Row, kRows> rows{};
   for (size_t i = 0; i < kRows; ++i) rows[i] = {kKnobs[i].field, values[i], nullptr, origins_[i], kKnobs[i].variable};
   rows[kPath].word = nameOf(path);

@@ -25,6 +25,7 @@ struct Settings {
   bool progressThread = false;
   bool verify = false;  // hash what is sent and what arrived
   int64_t streamBytes = 0;
+  int64_t gpuBlocks = 0;  // most of an exchange of GPU memory; 0: all there is room for
   PathChoice path = PathChoice::Auto;
   Crossing crossing = Crossing::Heads;  // between hosts
   EnginePolicy deviceEngine = EnginePolicy::Auto;
@@ -44,7 +45,7 @@ struct Settings {
     Origin from;
     const char* variable;
   };
-  static constexpr int kRows = 10;
+  static constexpr int kRows = 11;
   std::array<Row, kRows> rows() const;
   /// "timeout_ms=600000 (default), staging_bytes=4096 (config), ...".
   std::string toText() const;

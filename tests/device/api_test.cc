@@ -3,6 +3,7 @@
 //
 // Device tensors through the public interface, with a GPU that is this process.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "device_api.h"
@@ -22,6 +23,41 @@ TEST_F(DeviceApi, OneThreadCallsForAllRanks) {
     for (User& user : users_) ASSERT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError();
   waitAll();
   for (const User& user : users_) expectGathered(user);
+}
+
+struct OneBlock {
+  OneBlock() { setenv("ULYSSES_GPU_BLOCKS", "1", 1); }
+  ~OneBlock() { unsetenv("ULYSSES_GPU_BLOCKS"); }
+};
+class BoundedDeviceApi : OneBlock, public DeviceApi {};  // the variable is there before the communicators
+
+TEST_F(BoundedDeviceApi, AnExchangeHasNoMoreBlocks) {
+  registerAll();
+  CpuRuntime::mostBlocks();
+  each([](User& user) { EXPECT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError(); });
+  waitAll();
+  EXPECT_EQ(CpuRuntime::mostBlocks(), 1);
+  for (const User& user : users_) expectGathered(user);
+}
+
+TEST_F(DeviceApi, AnExchangeHasTheRanksShareOfBlocks) {
+  registerAll();
+  CpuRuntime::mostBlocks();
+  each([](User& user) { EXPECT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError(); });
+  waitAll();
+  EXPECT_EQ(CpuRuntime::mostBlocks(), users_[0].gpu.residentBlocks() / kRanks);
+}
+
+TEST_F(DeviceApi, ABoundThatIsNoneIsNamed) {
+  for (const char* const value : {"-1", "65536", "many"}) {
+    setenv("ULYSSES_GPU_BLOCKS", value, 1);
+    std::array<ulyssesComm_t, 1> comms;
+    EXPECT_EQ(ulyssesCommInitAll(comms.data(), 1, nullptr), ulyssesInvalidArgument);
+    EXPECT_NE(std::string(ulyssesGetLastError(nullptr)).find(std::string("ULYSSES_GPU_BLOCKS=") + value),
+              std::string::npos)
+        << ulyssesGetLastError(nullptr);
+    unsetenv("ULYSSES_GPU_BLOCKS");
+  }
 }
 
 TEST_F(DeviceApi, ExchangesOfHostTensorsGoOnBeside) {

@@ -75,6 +75,8 @@ class CpuRuntime : public DeviceRuntime {
   /// Lets the n-th copy from now on fail, as CUDA may; 0: none.
   static void failCopy(int n);
   static void letCopiesRace(bool racing);
+  /// Of all launches since it was asked the last time, the most blocks.
+  static int mostBlocks();
 
  private:
   template <typename Fn>

@@ -49,6 +49,7 @@ DeviceRank::DeviceRank(DeviceRuntime& runtime, const Options& options)
 
 void DeviceRank::connect(std::span<std::byte* const> boards, int ranksOnDevice) {
   blocks_ = std::max(1, runtime_.residentBlocks() / ranksOnDevice);
+  if (options_.mostBlocks > 0) blocks_ = std::min(blocks_, options_.mostBlocks);
   boardsHere_.assign(boards.begin(), boards.end());
   boards_ = upload(runtime_, boards);
 }

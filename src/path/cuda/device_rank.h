@@ -18,6 +18,7 @@ class DeviceRank {
   struct Options {
     int rank, nRanks;
     int64_t timeoutMs;
+    int mostBlocks = 0;  // of an exchange; 0: all that this rank's share of the GPU holds at once
   };
   DeviceRank(DeviceRuntime& runtime, const Options& options);
 
