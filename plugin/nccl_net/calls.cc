@@ -11,9 +11,10 @@
 #include "errors.h"
 #include "listener.h"
 #include "logger.h"
-#include "path/ucx/memory.h"
+#include "pointers.h"
 #include "pulse.h"
 #include "recv_comm.h"
+#include "registration.h"
 #include "send_comm.h"
 #include "transport.h"
 
@@ -22,16 +23,6 @@ namespace {
 
 /// What NCCL holds between init and finalize of a communicator.
 struct Context {};
-
-/// What NCCL holds of registered memory. Empty memory is nothing to UCX.
-struct Registration {
-  Registration(const Connection& connection, void* start, size_t length) : data(start), bytes(length) {
-    if (bytes > 0) memory.emplace(connection.transport(), start, length);
-  }
-  const void* data;
-  size_t bytes;
-  std::optional<UcxMemory> memory;
-};
 
 class Contexts {
  public:
@@ -67,17 +58,21 @@ void tryOut() {
       list += formatText("{}[{}]{} {} Mb/s", list.empty() ? "" : ", ", &device - devices().data(), device.name,
                          device.speedMbps);
     }
-    log::info(log::Subsystem::Init, "{}, host memory; devices: {}", UcxLibrary::get().versionText(), list);
+    log::info(log::Subsystem::Init, "{}, {}; devices: {}", UcxLibrary::get().versionText(),
+              pointersOf(deviceAt(0)) & kPointerCuda ? "host and CUDA memory" : "host memory", list);
   });
 }
 
+/// Why the device does not offer `type`, and what to do.
 [[noreturn]] void refuseMemory(const Connection& connection, const char* what, int type) {
-  const bool knowsCuda = connection.transport()->knows(UCS_MEMORY_TYPE_CUDA);
+  const bool takesCuda = (connection.pointers() & kPointerCuda) != 0;
+  const bool knowsCuda = (connection.transport()->memoryTypes() & (uint64_t{1} << UCS_MEMORY_TYPE_CUDA)) != 0;
   raise(Result::InvalidArgument,
-        "{} of type {}: want {} (host), all that the devices offer; {} at hand {} CUDA memory, which this plugin does "
-        "not "
-        "use; leave NCCL_NET_GDR_LEVEL unset, so that NCCL stages through host memory",
-        what, type, kPointerHost, UcxLibrary::get().versionText(), knowsCuda ? "knows" : "does not know");
+        "{} of type {}: want {}, all that the device offers; {} at hand {} CUDA memory{}; leave NCCL_NET_GDR_LEVEL "
+        "unset, so that NCCL stages through host memory",
+        what, type, takesCuda ? "1 (host) or 2 (CUDA)" : "1 (host)", UcxLibrary::get().versionText(),
+        knowsCuda ? "knows" : "does not know",
+        knowsCuda && !takesCuda ? ", which this plugin does not use with InfiniBand and RoCE" : "");
 }
 
 Connection& connectionOf(void* comm) { return *static_cast<Connection*>(comm); }
@@ -154,15 +149,23 @@ NcclResult acceptOn(void* listenComm, void** recvComm, void** deviceComm) noexce
 NcclResult registerMemory(void* comm, void* data, size_t bytes, int type, void** mhandle) noexcept {
   *mhandle = nullptr;
   return guard("regMr", [&] {
-    if (type != kPointerHost) refuseMemory(connectionOf(comm), "memory", type);
-    *mhandle = std::make_unique<Registration>(connectionOf(comm), data, bytes).release();
+    Connection& connection = connectionOf(comm);
+    const std::optional<ucs_memory_type_t> kind = memoryTypeOf(type, connection.pointers());
+    if (!kind) refuseMemory(connection, "memory", type);
+    if (*kind == UCS_MEMORY_TYPE_CUDA) connection.useCuda();
+    *mhandle = std::make_unique<Registration>(connection.transport(), data, bytes, *kind).release();
     return NcclResult::Success;
   });
 }
 
-NcclResult registerDmaBuf(void* comm, void*, size_t, int type, uint64_t, int, void** mhandle) noexcept {
+NcclResult registerDmaBuf(void*, void*, size_t, int type, uint64_t, int fd, void** mhandle) noexcept {
   *mhandle = nullptr;
-  return guard("regMrDmaBuf", [&]() -> NcclResult { refuseMemory(connectionOf(comm), "a DMA-BUF with memory", type); });
+  return guard("regMrDmaBuf", [&]() -> NcclResult {
+    raise(Result::InvalidArgument,
+          "a DMA-BUF is not taken (descriptor {}, memory of type {}), as ptrSupport says: {} has no call for it, and "
+          "makes its own where it registers memory of a GPU",
+          fd, type, UcxLibrary::get().versionText());
+  });
 }
 
 NcclResult deregisterMemory(void* comm, void* mhandle) noexcept {
@@ -173,25 +176,27 @@ NcclResult deregisterMemory(void* comm, void* mhandle) noexcept {
   });
 }
 
-NcclResult sendMessage(void* sendComm, void* data, size_t bytes, int tag, void** request) noexcept {
+NcclResult sendMessage(void* sendComm, void* data, size_t bytes, int tag, void* mhandle, void** request) noexcept {
   *request = nullptr;
   return guard("isend", [&] {
-    *request = static_cast<SendComm&>(connectionOf(sendComm)).isend(data, bytes, tag);
+    *request = static_cast<SendComm&>(connectionOf(sendComm)).isend(data, bytes, tag, typeOf(mhandle));
     return NcclResult::Success;
   });
 }
 
 NcclResult receiveMessages(void* recvComm, int n, void** data, const size_t* sizes, const int* tags,
-                           void** request) noexcept {
+                           void* const* mhandles, void** request) noexcept {
   *request = nullptr;  // it may hold anything, as NCCL's mark of an optional completion
   return guard("irecv", [&] {
-    *request = static_cast<RecvComm&>(connectionOf(recvComm)).irecv(n, data, sizes, tags);
+    *request = static_cast<RecvComm&>(connectionOf(recvComm)).irecv(n, data, sizes, tags, mhandles);
     return NcclResult::Success;
   });
 }
 
 NcclResult flushNothing(void*, int, void**, int*, void**, void** request) noexcept {
-  *request = nullptr;  // host memory has nothing to flush
+  // Host memory has nothing to flush; and memory of a GPU is offered only where UCX copies to it, see pointersOf(): the
+  // copy was complete when its receive was.
+  *request = nullptr;
   return NcclResult::Success;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 #include "abi/common.h"
 #include "devices.h"
+#include "transport.h"
 
 namespace ulysses::nccl {
 
@@ -21,13 +22,13 @@ NcclResult listenOn(void* context, int device, void* handle, void** listenComm) 
 NcclResult connectTo(void* context, int device, void* handle, void** sendComm, void** deviceComm) noexcept;
 NcclResult acceptOn(void* listenComm, void** recvComm, void** deviceComm) noexcept;
 NcclResult registerMemory(void* comm, void* data, size_t bytes, int type, void** mhandle) noexcept;
-/// Always refused, in words: see kPointerHost in fillCommon().
+/// Always refused, in words: see pointersOf().
 NcclResult registerDmaBuf(void* comm, void* data, size_t bytes, int type, uint64_t offset, int fd,
                           void** mhandle) noexcept;
 NcclResult deregisterMemory(void* comm, void* mhandle) noexcept;
-NcclResult sendMessage(void* sendComm, void* data, size_t bytes, int tag, void** request) noexcept;
+NcclResult sendMessage(void* sendComm, void* data, size_t bytes, int tag, void* mhandle, void** request) noexcept;
 NcclResult receiveMessages(void* recvComm, int n, void** data, const size_t* sizes, const int* tags,
-                           void** request) noexcept;
+                           void* const* mhandles, void** request) noexcept;
 NcclResult flushNothing(void* recvComm, int n, void** data, int* sizes, void** mhandles, void** request) noexcept;
 NcclResult testRequest(void* request, int* done, int* sizes) noexcept;
 NcclResult closeConnection(void* comm) noexcept;
@@ -40,9 +41,7 @@ void fillCommon(Properties& properties, const NetDevice& device) {
   properties.name = device.name.c_str();
   properties.pciPath = device.pciPath.empty() ? nullptr : device.pciPath.c_str();
   properties.guid = device.guid;
-  // Whatever UCX knows: it would copy from and to a GPU on the pulse's thread, too, which has no CUDA context, and
-  // nothing here could be tried. NCCL stages through pinned host memory then.
-  properties.ptrSupport = kPointerHost;
+  properties.ptrSupport = pointersOf(device);
   properties.speed = device.speedMbps;
   properties.port = device.port;
   properties.maxComms = 65536;

@@ -64,7 +64,7 @@ std::shared_ptr<SendComm> connectFrom(const void* owner, const NetDevice& device
     return nullptr;
   }
   handle.pending = 0;
-  return std::make_shared<SendComm>(std::move(control), transportOf(device), handle.token);
+  return std::make_shared<SendComm>(std::move(control), device, handle.token);
 }
 
 void forgetConnecting(const void* owner) { table().forget(owner); }

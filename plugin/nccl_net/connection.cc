@@ -6,8 +6,12 @@
 #include <mutex>
 
 #include "errors.h"
+#include "transport.h"
 
 namespace ulysses::nccl {
+
+Connection::Connection(ControlSocket control, const NetDevice& device)
+    : control_(std::move(control)), transport_(transportOf(device)), pointers_(pointersOf(device)) {}
 
 NcclResult Connection::test(Request& request, int* done, int* sizes) noexcept {
   const InPlugin inPlugin;
@@ -31,6 +35,11 @@ void Connection::release(const void* data, size_t bytes) noexcept {
   shutDownIfFailed();
 }
 
+void Connection::useCuda() noexcept {
+  const std::lock_guard lock(lock_);
+  if (!cuda_) cuda_ = CudaContext::ofThisThread();
+}
+
 bool Connection::isUsed(const void* data, size_t bytes) noexcept {
   const auto* const begin = static_cast<const std::byte*>(data);
   bool used = false;
@@ -50,6 +59,7 @@ Connection::Visit Connection::visit() noexcept {
     lock.lock();
   }
   missed_ = 0;
+  const CudaContext::Current current(cuda_);
   Visit visit = Visit::Quiet;
   try {
     visit = visitLocked();

@@ -7,6 +7,8 @@
 #include "base/format.h"
 #include "base/status.h"
 #include "control_socket.h"
+#include "cuda_context.h"
+#include "devices.h"
 #include "path/ucx/worker.h"
 #include "request_pool.h"
 #include "spin_lock.h"
@@ -30,6 +32,8 @@ class Connection {
   /// The caller takes memory back. NCCL does so with messages under way only when it gives the connection up; that is
   /// done then, as nothing may touch the memory after this call.
   void release(const void* data, size_t bytes) noexcept;
+  /// Memory of a GPU is used from now on, by the CUDA context of this thread.
+  void useCuda() noexcept;
   /// What the pulse does: moves on what NCCL does not at the moment, looks after the peer. Finished: it may be
   /// forgotten.
   Visit visit() noexcept;
@@ -38,10 +42,11 @@ class Connection {
   virtual bool close() noexcept = 0;
 
   const std::shared_ptr<UcxContext>& transport() const noexcept { return transport_; }
+  /// The NCCL_PTR_* that its device takes.
+  int pointers() const noexcept { return pointers_; }
 
  protected:
-  Connection(ControlSocket control, std::shared_ptr<UcxContext> transport)
-      : control_(std::move(control)), transport_(std::move(transport)) {}
+  Connection(ControlSocket control, const NetDevice& device);
 
   /// What came from the peer; under the lock.
   virtual void onRecords() = 0;
@@ -70,12 +75,14 @@ class Connection {
 
   SpinLock lock_;
   ControlSocket control_;
-  std::shared_ptr<UcxContext> transport_;
+  const std::shared_ptr<UcxContext> transport_;
+  const int pointers_;
   std::unique_ptr<UcxWorker> worker_;
   RequestPool pool_;
   Result failure_ = Result::Success;
   int underWay_ = 0;      // messages that UCX has not completed
   uint64_t touched_ = 0;  // calls of NCCL
+  CudaContext cuda_;      // of NCCL's memory of a GPU; null: none yet
 
  private:
   bool isUsed(const void* data, size_t bytes) noexcept;

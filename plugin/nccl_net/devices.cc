@@ -124,6 +124,7 @@ std::vector<NetDevice> infinibandPorts(const Surroundings& around) {
       if (firstLine(place / "state").find("ACTIVE") == std::string::npos) continue;
       NetDevice device;
       device.name = formatText("{}:{}", adapter, port);
+      device.isAdapter = true;
       device.pciPath = pciPathOf(folder / adapter / "device");
       device.guid = hexNumber(firstLine(folder / adapter / "node_guid"));
       device.port = leadingNumber(port, 1);

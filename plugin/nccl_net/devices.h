@@ -14,9 +14,10 @@
 namespace ulysses::nccl {
 
 struct NetDevice {
-  std::string name;     // as UCX calls it: "eth0", "mlx5_0:1"
-  std::string pciPath;  // its PCI function in /sys; empty: not on PCI
-  uint64_t guid = 0;    // the same for all ports of an adapter
+  std::string name;        // as UCX calls it: "eth0", "mlx5_0:1"
+  std::string pciPath;     // its PCI function in /sys; empty: not on PCI
+  bool isAdapter = false;  // of InfiniBand or RoCE, which moves memory by itself
+  uint64_t guid = 0;       // the same for all ports of an adapter
   int port = 1;
   int speedMbps = 10'000;  // what NCCL takes as well where it is not told
   SocketAddress address;   // where its listeners listen

@@ -78,7 +78,7 @@ std::shared_ptr<RecvComm> Listener::welcome(Guest& guest) {
     guest.control.close();
     return nullptr;
   }
-  return std::make_shared<RecvComm>(std::move(guest.control), transportOf(device_));
+  return std::make_shared<RecvComm>(std::move(guest.control), device_);
 }
 
 }  // namespace ulysses::nccl

@@ -23,12 +23,13 @@ NcclResult connect(int device, CommConfig*, void* handle, void** sendComm, void*
   return connectTo(nullptr, device, handle, sendComm, deviceComm);
 }
 
-NcclResult isend(void* sendComm, void* data, size_t bytes, int tag, void*, void*, void** request) {
-  return sendMessage(sendComm, data, bytes, tag, request);
+NcclResult isend(void* sendComm, void* data, size_t bytes, int tag, void* mhandle, void*, void** request) {
+  return sendMessage(sendComm, data, bytes, tag, mhandle, request);
 }
 
-NcclResult irecv(void* recvComm, int n, void** data, size_t* sizes, int* tags, void**, void**, void** request) {
-  return receiveMessages(recvComm, n, data, sizes, tags, request);
+NcclResult irecv(void* recvComm, int n, void** data, size_t* sizes, int* tags, void** mhandles, void**,
+                 void** request) {
+  return receiveMessages(recvComm, n, data, sizes, tags, mhandles, request);
 }
 
 constexpr NetV10 table() {

@@ -25,14 +25,14 @@ NcclResult connect(int device, void* handle, void** sendComm, void** deviceComm)
   return connectTo(nullptr, device, handle, sendComm, deviceComm);
 }
 
-NcclResult isend(void* sendComm, void* data, int bytes, int tag, void*, void** request) {
-  return sendMessage(sendComm, data, static_cast<size_t>(bytes), tag, request);
+NcclResult isend(void* sendComm, void* data, int bytes, int tag, void* mhandle, void** request) {
+  return sendMessage(sendComm, data, static_cast<size_t>(bytes), tag, mhandle, request);
 }
 
-NcclResult irecv(void* recvComm, int n, void** data, int* sizes, int* tags, void**, void** request) {
+NcclResult irecv(void* recvComm, int n, void** data, int* sizes, int* tags, void** mhandles, void** request) {
   std::array<size_t, 8> wide{};
   for (size_t i = 0; i < wide.size() && static_cast<int>(i) < n; ++i) wide[i] = static_cast<size_t>(sizes[i]);
-  return receiveMessages(recvComm, n, data, wide.data(), tags, request);
+  return receiveMessages(recvComm, n, data, wide.data(), tags, mhandles, request);
 }
 
 constexpr NetV8 table() {

@@ -23,12 +23,12 @@ NcclResult connect(int device, void* handle, void** sendComm, void** deviceComm)
   return connectTo(nullptr, device, handle, sendComm, deviceComm);
 }
 
-NcclResult isend(void* sendComm, void* data, size_t bytes, int tag, void*, void** request) {
-  return sendMessage(sendComm, data, bytes, tag, request);
+NcclResult isend(void* sendComm, void* data, size_t bytes, int tag, void* mhandle, void** request) {
+  return sendMessage(sendComm, data, bytes, tag, mhandle, request);
 }
 
-NcclResult irecv(void* recvComm, int n, void** data, size_t* sizes, int* tags, void**, void** request) {
-  return receiveMessages(recvComm, n, data, sizes, tags, request);
+NcclResult irecv(void* recvComm, int n, void** data, size_t* sizes, int* tags, void** mhandles, void** request) {
+  return receiveMessages(recvComm, n, data, sizes, tags, mhandles, request);
 }
 
 constexpr NetV9 table() {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "errors.h"
+#include "registration.h"
 
 namespace ulysses::nccl {
 namespace {
@@ -15,8 +16,7 @@ constexpr int64_t kRestMs = 2'000;
 
 }  // namespace
 
-RecvComm::RecvComm(ControlSocket control, std::shared_ptr<UcxContext> transport)
-    : Connection(std::move(control), std::move(transport)) {
+RecvComm::RecvComm(ControlSocket control, const NetDevice& device) : Connection(std::move(control), device) {
   worker_ = std::make_unique<UcxWorker>(transport_);
   const std::vector<std::byte> address = worker_->address();
   if (address.size() > kMaxAddressBytes)
@@ -30,7 +30,7 @@ RecvComm::~RecvComm() {
   if (worker_) shutDown();
 }
 
-Request* RecvComm::irecv(int n, void* const* data, const size_t* sizes, const int* tags) {
+Request* RecvComm::irecv(int n, void* const* data, const size_t* sizes, const int* tags, void* const* mhandles) {
   require(n >= 1 && n <= kMaxReceives, "irecv of {} messages: want 1..{}", n, kMaxReceives);
   const std::lock_guard lock(lock_);
   ++touched_;
@@ -39,13 +39,13 @@ Request* RecvComm::irecv(int n, void* const* data, const size_t* sizes, const in
   for (int i = 0; request && i < n; ++i) {
     Part& part = request->part[static_cast<size_t>(i)];
     part.tag = tags[i];
-    post(part, data[i], sizes[i]);
+    post(part, data[i], sizes[i], typeOf(mhandles, i));
   }
   shutDownIfFailed();
   return request;
 }
 
-void RecvComm::post(Part& part, void* data, size_t room) {
+void RecvComm::post(Part& part, void* data, size_t room, ucs_memory_type_t type) {
   const auto onEnd = [](void* ucx, ucs_status_t status, const ucp_tag_recv_info_t* info, void* argument) {
     auto* const ended = static_cast<Part*>(argument);
     auto* const self = static_cast<RecvComm*>(ended->request->connection);
@@ -57,7 +57,8 @@ void RecvComm::post(Part& part, void* data, size_t room) {
   part.isUnderWay = true;
   ++underWay_;
   const uint64_t tag = static_cast<uint32_t>(part.tag);
-  const ucs_status_ptr_t started = worker_->receiveTagged(tag, {static_cast<std::byte*>(data), room}, onEnd, &part);
+  const ucs_status_ptr_t started =
+      worker_->receiveTagged(tag, {static_cast<std::byte*>(data), room}, onEnd, &part, type);
   if (UCS_PTR_IS_ERR(started))
     onReceived(part, UCS_PTR_STATUS(started), 0);
   else if (part.isUnderWay)  // else it was called back already, and UCX's request is gone

@@ -13,17 +13,17 @@ namespace ulysses::nccl {
 class RecvComm final : public Connection {
  public:
   /// Answers the connector with the address of its worker.
-  RecvComm(ControlSocket control, std::shared_ptr<UcxContext> transport);
+  RecvComm(ControlSocket control, const NetDevice& device);
   ~RecvComm() override;
 
   /// `n` receives, each of a message with its tag, in the order posted. Null: not now, ask again.
-  Request* irecv(int n, void* const* data, const size_t* sizes, const int* tags);
+  Request* irecv(int n, void* const* data, const size_t* sizes, const int* tags, void* const* mhandles);
   bool close() noexcept override;
 
  private:
   void onRecords() override;
   bool look() override;
-  void post(Part& part, void* data, size_t room);
+  void post(Part& part, void* data, size_t room, ucs_memory_type_t type);
   void onReceived(Part& part, ucs_status_t status, size_t bytes);
   void credit(int tag, size_t bytes);
   void lookForTheRest();

@@ -17,8 +17,8 @@ constexpr int64_t kLingerMs = 30'000;
 
 }  // namespace
 
-SendComm::SendComm(ControlSocket control, std::shared_ptr<UcxContext> transport, uint64_t token)
-    : Connection(std::move(control), std::move(transport)) {
+SendComm::SendComm(ControlSocket control, const NetDevice& device, uint64_t token)
+    : Connection(std::move(control), device) {
   worker_ = std::make_unique<UcxWorker>(transport_);
   control_.write(Hello{.token = token});
 }
@@ -27,12 +27,12 @@ SendComm::~SendComm() {
   if (worker_) shutDown();
 }
 
-Request* SendComm::isend(const void* data, size_t bytes, int tag) {
+Request* SendComm::isend(const void* data, size_t bytes, int tag, ucs_memory_type_t type) {
   const std::lock_guard lock(lock_);
   ++touched_;
   if (failure_ == Result::Success && !endpoint_) readControl();
   Request* request = nullptr;
-  if (failure_ == Result::Success && endpoint_ && mayGo(tag, bytes)) request = post(data, bytes, tag);
+  if (failure_ == Result::Success && endpoint_ && mayGo(tag, bytes)) request = post(data, bytes, tag, type);
   shutDownIfFailed();
   return failure_ == Result::Success || request ? request : failedRequest();
 }
@@ -44,7 +44,7 @@ bool SendComm::mayGo(int tag, size_t bytes) {
   return nccl::mayGo(ahead_.of(tag), bytes);
 }
 
-Request* SendComm::post(const void* data, size_t bytes, int tag) {
+Request* SendComm::post(const void* data, size_t bytes, int tag, ucs_memory_type_t type) {
   Request* const request = pool_.take(this, 1);
   if (!request) return nullptr;
   Part& part = request->part[0];
@@ -59,7 +59,7 @@ Request* SendComm::post(const void* data, size_t bytes, int tag) {
     self->onSent(*sent, status);
   };
   const ucs_status_ptr_t started =
-      worker_->sendTagged(endpoint_, static_cast<uint32_t>(tag), {part.data, bytes}, onEnd, &part);
+      worker_->sendTagged(endpoint_, static_cast<uint32_t>(tag), {part.data, bytes}, onEnd, &part, type);
   part.isUnderWay = UCS_PTR_IS_PTR(started);
   if (part.isUnderWay)
     ++underWay_;

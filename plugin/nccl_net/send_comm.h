@@ -12,11 +12,11 @@ namespace ulysses::nccl {
 /// The sending end. It is there as soon as the peer's listener is reached; messages go once the peer has accepted.
 class SendComm final : public Connection {
  public:
-  SendComm(ControlSocket control, std::shared_ptr<UcxContext> transport, uint64_t token);
+  SendComm(ControlSocket control, const NetDevice& device, uint64_t token);
   ~SendComm() override;
 
   /// Null: not now, ask again. After a failure the request tells it.
-  Request* isend(const void* data, size_t bytes, int tag);
+  Request* isend(const void* data, size_t bytes, int tag, ucs_memory_type_t type);
   bool close() noexcept override;
 
  private:
@@ -26,7 +26,7 @@ class SendComm final : public Connection {
   void open(std::span<const std::byte> address);
   bool mayGo(int tag, size_t bytes);
   void onFrame(const Frame& frame);
-  Request* post(const void* data, size_t bytes, int tag);
+  Request* post(const void* data, size_t bytes, int tag, ucs_memory_type_t type);
   void shutDown() noexcept override;
   void onSent(Part& part, ucs_status_t status) noexcept;
 

@@ -12,4 +12,8 @@ namespace ulysses::nccl {
 /// words.
 std::shared_ptr<UcxContext> transportOf(const NetDevice& device);
 
+/// The NCCL_PTR_* that NCCL is offered for a device, by what the UCX at hand takes there; asked once. Host memory only
+/// where UCX cannot open it, which NCCL hears when it uses the device. May throw bad_alloc.
+int pointersOf(const NetDevice& device);
+
 }  // namespace ulysses::nccl

@@ -24,6 +24,7 @@ enum class NcclResult : int {
 inline constexpr size_t kHandleBytes = 128;        // NCCL_NET_HANDLE_MAXSIZE
 inline constexpr int kMaxRequests = 32;            // NCCL_NET_MAX_REQUESTS, for each receive of a group
 inline constexpr int kPointerHost = 1;             // NCCL_PTR_HOST
+inline constexpr int kPointerCuda = 2;             // NCCL_PTR_CUDA
 inline constexpr int kDeviceTypeHost = 0;          // NCCL_NET_DEVICE_HOST
 inline constexpr int16_t kNetIdUndefined = -1;     // NCCL_NET_ID_UNDEF
 inline constexpr int kTrafficClassUndefined = -1;  // NCCL_NET_TRAFFIC_CLASS_UNDEF

@@ -11,8 +11,9 @@ namespace ulysses {
 /// with this object; messages that are under way keep what they need.
 class UcxMemory {
  public:
-  /// Throws SystemError with UCX's words.
-  UcxMemory(std::shared_ptr<UcxContext> context, void* data, size_t bytes);
+  /// `type` is one that the context takes (UcxContext::memoryTypes). Throws SystemError with UCX's words.
+  UcxMemory(std::shared_ptr<UcxContext> context, void* data, size_t bytes,
+            ucs_memory_type_t type = UCS_MEMORY_TYPE_HOST);
   ~UcxMemory();
   UcxMemory(const UcxMemory&) = delete;
   UcxMemory& operator=(const UcxMemory&) = delete;

@@ -58,11 +58,11 @@ void setDefaults(const UcxLibrary& ucx, ucp_config_t* config) {
 }
 
 /// Of a request with a callback, which the caller sets; UCX would else have to find out what memory it is.
-ucp_request_param_t hostMemory(void* argument) {
+ucp_request_param_t memoryOf(ucs_memory_type_t type, void* argument) {
   ucp_request_param_t params{};
   params.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMORY_TYPE;
   params.user_data = argument;
-  params.memory_type = UCS_MEMORY_TYPE_HOST;
+  params.memory_type = type;
   return params;
 }
 
@@ -93,11 +93,11 @@ UcxContext::~UcxContext() {
   if (context_) ucx_.ucp_cleanup(context_);
 }
 
-bool UcxContext::knows(ucs_memory_type_t type) const {
+uint64_t UcxContext::memoryTypes() const {
   ucp_context_attr_t attributes{};
   attributes.field_mask = UCP_ATTR_FIELD_MEMORY_TYPES;
   requireOk(ucx_, ucx_.ucp_context_query(context_, &attributes), "asking for memory types");
-  return (attributes.memory_types & (uint64_t{1} << type)) != 0;
+  return attributes.memory_types;
 }
 
 std::shared_ptr<UcxContext> UcxContext::shared() {
@@ -190,7 +190,7 @@ void UcxWorker::closeNow(std::span<const ucp_ep_h> endpoints) noexcept {
 
 ucs_status_ptr_t UcxWorker::send(ucp_ep_h endpoint, unsigned messageId, std::span<const std::byte> message,
                                  ucp_send_nbx_callback_t callback, void* argument) noexcept {
-  ucp_request_param_t params = hostMemory(argument);
+  ucp_request_param_t params = memoryOf(UCS_MEMORY_TYPE_HOST, argument);
   params.op_attr_mask |= UCP_OP_ATTR_FIELD_FLAGS;
   params.cb.send = callback;
   params.flags = UCP_AM_SEND_FLAG_EAGER;
@@ -198,15 +198,17 @@ ucs_status_ptr_t UcxWorker::send(ucp_ep_h endpoint, unsigned messageId, std::spa
 }
 
 ucs_status_ptr_t UcxWorker::sendTagged(ucp_ep_h endpoint, ucp_tag_t tag, std::span<const std::byte> bytes,
-                                       ucp_send_nbx_callback_t callback, void* argument) noexcept {
-  ucp_request_param_t params = hostMemory(argument);
+                                       ucp_send_nbx_callback_t callback, void* argument,
+                                       ucs_memory_type_t type) noexcept {
+  ucp_request_param_t params = memoryOf(type, argument);
   params.cb.send = callback;
   return ucx_.ucp_tag_send_nbx(endpoint, bytes.data(), bytes.size(), tag, &params);
 }
 
 ucs_status_ptr_t UcxWorker::receiveTagged(ucp_tag_t tag, std::span<std::byte> room,
-                                          ucp_tag_recv_nbx_callback_t callback, void* argument) noexcept {
-  ucp_request_param_t params = hostMemory(argument);
+                                          ucp_tag_recv_nbx_callback_t callback, void* argument,
+                                          ucs_memory_type_t type) noexcept {
+  ucp_request_param_t params = memoryOf(type, argument);
   // Without the flag a message that came before its receive completes at once, and 1.13.1 does not tell its length.
   params.op_attr_mask |= UCP_OP_ATTR_FLAG_NO_IMM_CMPL;
   params.cb.recv = callback;

@@ -22,8 +22,9 @@ class UcxContext {
   UcxContext(const UcxContext&) = delete;
   UcxContext& operator=(const UcxContext&) = delete;
   ucp_context_h get() const noexcept { return context_; }
-  /// Whether it can move such memory: more than the host's only in builds of UCX with the device's modules.
-  bool knows(ucs_memory_type_t type) const;
+  /// The memory that it can move, a bit for each ucs_memory_type_t: more than the host's only in builds of UCX with the
+  /// device's modules, and where UCX_TLS leaves them in.
+  uint64_t memoryTypes() const;
 
  private:
   const UcxLibrary& ucx_;
@@ -60,10 +61,11 @@ class UcxWorker {
   ucs_status_ptr_t send(ucp_ep_h endpoint, unsigned messageId, std::span<const std::byte> message,
                         ucp_send_nbx_callback_t callback, void* argument) noexcept;
   ucs_status_ptr_t sendTagged(ucp_ep_h endpoint, ucp_tag_t tag, std::span<const std::byte> bytes,
-                              ucp_send_nbx_callback_t callback, void* argument) noexcept;
+                              ucp_send_nbx_callback_t callback, void* argument,
+                              ucs_memory_type_t type = UCS_MEMORY_TYPE_HOST) noexcept;
   /// Calls back always, in this call or later.
   ucs_status_ptr_t receiveTagged(ucp_tag_t tag, std::span<std::byte> room, ucp_tag_recv_nbx_callback_t callback,
-                                 void* argument) noexcept;
+                                 void* argument, ucs_memory_type_t type = UCS_MEMORY_TYPE_HOST) noexcept;
   void cancel(void* request) noexcept { ucx_.ucp_request_cancel(worker_, request); }
 
  private:
