@@ -20,7 +20,7 @@ NcclResult Connection::test(Request& request, int* done, int* sizes) noexcept {
   if (request.left > 0 && worker_) worker_->progress();
   shutDownIfFailed();
   *done = request.left == 0 && !request.failed;
-  if (!*done) return ncclResultOf(failure_);
+  if (!*done) return failure_ == Result::Success ? NcclResult::Success : ncclResultOf(failure_);
   if (sizes)
     for (int i = 0; i < request.parts; ++i) sizes[i] = static_cast<int>(request.part[static_cast<size_t>(i)].bytes);
   pool_.giveBack(&request);

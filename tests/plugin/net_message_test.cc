@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstring>
 #include <numeric>
 
 #include "net_setting.h"
@@ -251,6 +252,40 @@ TEST_P(NetMessages, ASenderFarAheadWaits) {
         NET_CHECK(std::stoul(rank.hear(0)) < kMany);
         receiveAndCheck(rank, comm, kBytes, kBytes, 2, 1);
         for (size_t i = 0; i < kMany; ++i) receiveAndCheck(rank, comm, kBytes, kBytes, 1, 1);
+      });
+}
+
+/// So is one of many small messages; it goes on as they are taken.
+TEST_P(NetMessages, ASenderOfManyMessagesWaits) {
+  static constexpr int kMany = 3000;
+  oneWay(
+      GetParam(),
+      [](Rank& rank, void* comm) {
+        int sent = 0;
+        const auto send = [&](void* request) { rank.completeOk(request, {sizeof sent}); };
+        std::vector<char> number(sizeof sent);
+        const auto next = [&] { std::memcpy(number.data(), &sent, sizeof sent); };
+        next();
+        for (void* request = rank.isend(comm, number.data(), number.size(), 1); request;) {
+          send(request);
+          ++sent;
+          next();
+          request = isendWithin(rank, comm, number, 1, 0.3);
+        }
+        NET_EQ(sent, 1024);
+        rank.tell(1, std::span("held", 4));
+        for (; sent < kMany; ++sent) {
+          next();
+          send(rank.isend(comm, number.data(), number.size(), 1));
+        }
+      },
+      [](Rank& rank, void* comm) {
+        NET_CHECK(rank.hear(0) == "held");
+        for (int i = 0; i < kMany; ++i) {
+          int got = -1;
+          rank.completeOk(rank.irecv(comm, {&got}, {sizeof got}, {1}), {sizeof got});
+          NET_EQ(got, i);
+        }
       });
 }
 
