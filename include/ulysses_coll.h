@@ -261,7 +261,7 @@ ULYSSES_API ulyssesResult_t ulyssesCommRegisterFd(ulyssesComm_t comm, void* poin
 // rank; no exchange may be using it.
 ULYSSES_API ulyssesResult_t ulyssesCommRegister(ulyssesComm_t comm, void* pointer, size_t bytes, void** handle);
 
-// GPU memory as a window, in which copy engines may write (ULYSSES_DEVICE_ENGINE). The ranks promise: a call that has
+// GPU memory as a window, in which copy engines may write (ULYSSES_GPU_ENGINE). The ranks promise: a call that has
 // an output in a window has all outputs in windows, at every rank at the same offset, and all ranks pass the same
 // layouts, or, strided, the same strides. A call that breaks it is an asynchronous ulyssesMismatch. Copies are enqueued
 // with the call and run whatever the ranks find of each other: after an error, at any rank, what is in windows is

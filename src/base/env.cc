@@ -45,7 +45,7 @@ constexpr Variable kTable[] = {
      "share "
      "once, both ways; joined: and all that a rank has for another host as one message, which ranks there pass on; "
      "auto: heads or joined, by the cost model, for each exchange; rank 0's value holds for the group"},
-    {"ULYSSES_DEVICE_ENGINE", "auto", "auto, sm, copy_engine",
+    {"ULYSSES_GPU_ENGINE", "auto", "auto, sm, copy_engine",
      "what moves GPU tensors whose outputs are in windows: the GPU's multiprocessors or, where a call's layouts allow "
      "it, its copy engines; auto is sm; rank 0's value holds for the group"},
     {"ULYSSES_HOST_ID", "from the system", "any text",

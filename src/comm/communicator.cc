@@ -250,7 +250,7 @@ const void* Communicator::registerDevice(std::byte* pointer, int64_t bytes, bool
     if (!device_) {
       device_ = std::make_unique<DeviceGroup>(makeDeviceRuntime(), rank_, nRanks_,
                                               DeviceGroup::Options{.timeoutMs = settings_.timeoutMs,
-                                                                   .policy = settings_.deviceEngine,
+                                                                   .policy = settings_.gpuEngine,
                                                                    .mostBlocks = static_cast<int>(settings_.gpuBlocks)},
                                               [this](std::span<const std::byte> mine) { return allGather(mine); });
       sharedDevice_.store(device_.get(), std::memory_order_release);

@@ -323,7 +323,7 @@ std::unique_ptr<DeviceCall> DeviceGroup::makeCall(const PreparedCall& prepared, 
   if (policy_ == EnginePolicy::CopyEngine)
     choice = chooseCopies(prepared.plan(), tensorsOf);
   else
-    choice.reason = formatText("ULYSSES_DEVICE_ENGINE is {} at rank 0", nameOf(policy_));
+    choice.reason = formatText("ULYSSES_GPU_ENGINE is {} at rank 0", nameOf(policy_));
   log::info(log::Subsystem::Plan, "rank {}: plan {}: {}", rank_, prepared.recordId(),
             choice.reason.empty()
                 ? formatText("{} copies by copy engines when outputs are in windows", choice.copies.size())

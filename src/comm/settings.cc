@@ -37,7 +37,7 @@ constexpr Knob kKnobs[Settings::kRows] = {{"timeout_ms", "ULYSSES_TIMEOUT_MS"},
                                           {"verify", "ULYSSES_VERIFY"},
                                           {"path", "ULYSSES_PATH"},
                                           {"two_level", "ULYSSES_TWO_LEVEL"},
-                                          {"device_engine", "ULYSSES_DEVICE_ENGINE"},
+                                          {"gpu_engine", "ULYSSES_GPU_ENGINE"},
                                           {"gpu_blocks", "ULYSSES_GPU_BLOCKS"}};
 
 Settings::Origin originOf(const Knob& knob) {
@@ -94,7 +94,7 @@ void Settings::resolve(int nRanks) {
   origins_[kPath] = originOf(kKnobs[kPath]);
   crossing = static_cast<Crossing>(env::choice(kKnobs[kTwoLevel].variable, {"heads", "flat", "joined", "auto"}));
   origins_[kTwoLevel] = originOf(kKnobs[kTwoLevel]);
-  deviceEngine = static_cast<EnginePolicy>(env::choice(kKnobs[kEngine].variable, {"auto", "sm", "copy_engine"}));
+  gpuEngine = static_cast<EnginePolicy>(env::choice(kKnobs[kEngine].variable, {"auto", "sm", "copy_engine"}));
   origins_[kEngine] = originOf(kKnobs[kEngine]);
   constexpr int64_t kMostGpuBlocks = 65535;
   gpuBlocks = env::integer(kKnobs[kGpuBlocks].variable, 0, 0, kMostGpuBlocks);
@@ -117,13 +117,13 @@ std::array<Settings::Row, Settings::kRows> Settings::rows() const {
                                  verify,
                                  static_cast<int64_t>(path),
                                  static_cast<int64_t>(crossing),
-                                 static_cast<int64_t>(deviceEngine),
+                                 static_cast<int64_t>(gpuEngine),
                                  gpuBlocks};
   std::array<Row, kRows> rows{};
   for (size_t i = 0; i < kRows; ++i) rows[i] = {kKnobs[i].field, values[i], nullptr, origins_[i], kKnobs[i].variable};
   rows[kPath].word = nameOf(path);
   rows[kTwoLevel].word = nameOf(crossing);
-  rows[kEngine].word = nameOf(deviceEngine);
+  rows[kEngine].word = nameOf(gpuEngine);
   return rows;
 }
 

@@ -28,7 +28,7 @@ struct Settings {
   int64_t gpuBlocks = 0;  // most of an exchange of GPU memory; 0: all there is room for
   PathChoice path = PathChoice::Auto;
   Crossing crossing = Crossing::Heads;  // between hosts
-  EnginePolicy deviceEngine = EnginePolicy::Auto;
+  EnginePolicy gpuEngine = EnginePolicy::Auto;
   std::string hostId;           // "": by the system
   uint32_t libraryVersion = 0;  // all ranks must run the same
   std::string name;             // empty: derived from the unique id

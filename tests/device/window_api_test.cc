@@ -87,7 +87,7 @@ struct User {
 class WindowApi : public testing::Test {
  protected:
   void make(const char* engine) {
-    setenv("ULYSSES_DEVICE_ENGINE", engine, 1);
+    setenv("ULYSSES_GPU_ENGINE", engine, 1);
     ulyssesConfig_t config = ULYSSES_CONFIG_INITIALIZER;
     config.timeout_ms = 20'000;
     std::array<ulyssesComm_t, kRanks> comms{};
@@ -102,7 +102,7 @@ class WindowApi : public testing::Test {
     copiesBefore_ = CpuRuntime::copies();
   }
   ~WindowApi() override {
-    unsetenv("ULYSSES_DEVICE_ENGINE");
+    unsetenv("ULYSSES_GPU_ENGINE");
     waitAll();
     for (User& user : users_)
       if (user.comm != nullptr) {
