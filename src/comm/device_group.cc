@@ -235,7 +235,10 @@ bool DeviceGroup::tryAdd(Registration& registration) {
     throw;
   }
   try {
-    if (accept(verdicts, cards, registration)) return true;
+    if (accept(verdicts, cards, registration)) {
+      requireHeard();
+      return true;
+    }
   } catch (...) {
     undo();
     allGather_(bytesOf(uint64_t{0}));  // shadows must not be freed while a peer has them mapped
@@ -243,6 +246,19 @@ bool DeviceGroup::tryAdd(Registration& registration) {
   }
   undo();
   return false;
+}
+
+/// That what a rank's GPU writes to another's arrives: peer access may be there and not work. Once, after all greeted.
+void DeviceGroup::requireHeard() {
+  if (heard_) return;
+  Problem mine{};
+  if (const int peer = end_.unheard(); peer >= 0)
+    mine = problemOf(
+        formatText("what the GPU of rank {} wrote to this rank's did not arrive: peer access between the two does not "
+                   "work; look at nvidia-smi topo -p2p w, and at the IOMMU and PCIe ACS of this host",
+                   peer));
+  agree(valuesOf<Problem>(allGather_(bytesOf(mine))));
+  heard_ = true;
 }
 
 /// Whether some rank's memory has no handle, and peers that would need one. All ranks come to the same answer.
@@ -262,7 +278,10 @@ bool DeviceGroup::wantShadows(const std::vector<Card>& cards, Registration& regi
 DeviceGroup::Verdict DeviceGroup::mapAll(const std::vector<Card>& cards, Registration& registration) {
   Verdict verdict;
   try {
-    if (!connected_) connect(cards);
+    if (!connected_) {
+      connect(cards);
+      end_.greet();
+    }
     std::vector<device::Segment> segments;
     segments.reserve(cards.size());
     for (const Card& card : cards) {

@@ -73,6 +73,7 @@ class DeviceGroup {
   std::vector<Card> gather(Registration& registration);
   Card cardOf(Registration& registration);
   bool wantShadows(const std::vector<Card>& cards, Registration& registration);
+  void requireHeard();
   Verdict mapAll(const std::vector<Card>& cards, Registration& registration);
   bool accept(const std::vector<Verdict>& verdicts, const std::vector<Card>& cards, Registration& registration);
   void requireSameKind(const std::vector<Card>& cards) const;
@@ -88,7 +89,7 @@ class DeviceGroup {
   AllGather allGather_;
   DeviceRank end_;
   Shadows shadows_;
-  bool connected_ = false;
+  bool connected_ = false, heard_ = false;
   struct Opened {
     std::byte* memory;
     int uses;

@@ -60,6 +60,7 @@ thread_local int current = 0;
 std::array<std::atomic<CpuRuntime::Fate>, 8> fates;
 std::atomic<std::size_t> calls = 0, shadowCopies = 0;
 std::atomic<std::int64_t> hiddenBytes = 0;
+std::atomic<int> losing = -1;
 
 }  // namespace
 
@@ -129,6 +130,18 @@ void CpuRuntime::write(std::byte* to, const void* from, std::int64_t bytes) {
   ++calls;
   std::memcpy(to, from, static_cast<std::size_t>(bytes));
 }
+
+void CpuRuntime::read(void* to, const std::byte* from, std::int64_t bytes) {
+  ++calls;
+  std::memcpy(to, from, static_cast<std::size_t>(bytes));
+}
+
+void CpuRuntime::store(std::byte* to, const std::byte* from, std::int64_t bytes) {
+  if (device_ == losing && memoryOf(to).device != device_) return;
+  test::launchCopies(device::oneRow(to, from, static_cast<std::uint32_t>(bytes)), 1, 2);
+}
+
+void CpuRuntime::loseStoresOf(int device) { losing = device; }
 
 DeviceRuntime::Handle CpuRuntime::exportMemory(std::byte* base) {
   require(allocationOf(base).base == base, "{} is not the base of an allocation", static_cast<const void*>(base));

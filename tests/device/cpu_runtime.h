@@ -45,6 +45,8 @@ class CpuRuntime : public DeviceRuntime {
   void free(std::byte* memory) noexcept override;
   void abandon(std::byte* memory) noexcept override;
   void write(std::byte* to, const void* from, std::int64_t bytes) override;
+  void read(void* to, const std::byte* from, std::int64_t bytes) override;
+  void store(std::byte* to, const std::byte* from, std::int64_t bytes) override;
   Handle exportMemory(std::byte* base) override;
   std::byte* openMemory(const Handle& handle) override;
   void closeMemory(std::byte*) noexcept override {}
@@ -70,6 +72,8 @@ class CpuRuntime : public DeviceRuntime {
   static void hide(std::byte* base);
   /// The same of all memory of so many bytes that will be allocated; 0: of none.
   static void hideAllOf(std::int64_t bytes);
+  /// What kernels of a GPU store to other GPUs is lost; -1: of none.
+  static void loseStoresOf(int device);
   /// Copies that were enqueued, of all.
   static int copies();
   /// Lets the n-th copy from now on fail, as CUDA may; 0: none.

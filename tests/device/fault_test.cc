@@ -107,5 +107,23 @@ TEST_F(DeviceFaultInTime, A12_AfterDestroyEveryCallIsInvalidUsage) {
   user(1).comm = nullptr;
 }
 
+// Row E7: peer access that is there and does not work. Found by the first registration, at every rank.
+class GpuEach : public DeviceApi {
+ protected:
+  GpuEach() : DeviceApi(true) {}
+  ~GpuEach() override { CpuRuntime::loseStoresOf(-1); }
+};
+
+TEST_F(GpuEach, StoresThatDoNotArriveAreFoundWhenMemoryIsRegistered) {
+  CpuRuntime::loseStoresOf(1);
+  each([](User& user) {
+    EXPECT_EQ(ulyssesCommRegister(user.comm, user.memory, User::kFloats * sizeof(float), &user.handle),
+              ulyssesInvalidArgument);
+    const std::string text = ulyssesGetLastError(nullptr);
+    EXPECT_NE(text.find("rank 0 cannot register"), std::string::npos) << text;
+    EXPECT_NE(text.find("what the GPU of rank 1 wrote to this rank's did not arrive"), std::string::npos) << text;
+  });
+}
+
 }  // namespace
 }  // namespace ulysses::test

@@ -20,6 +20,23 @@ struct ShardCopies {
   uint32_t n = 0, tiles = 0, tilePieces = 0;
 };
 
+/// One row, of any alignment.
+inline ShardCopies oneRow(std::byte* to, const std::byte* from, uint32_t bytes) {
+  const uint32_t pieces = (bytes + kPieceBytes - 1) / kPieceBytes;
+  ShardCopies one;
+  one.n = one.tiles = 1;
+  one.tilePieces = pieces;
+  one.copies[0].rows = {.piecesPerRow = Divisor(pieces),
+                        .heads = Divisor(1),
+                        .groups = Divisor(1),
+                        .batch = Divisor(1),
+                        .rowBytes = bytes,
+                        .pieces = pieces};
+  one.copies[0].from = from;
+  one.copies[0].to = to;
+  return one;
+}
+
 /// Every thread of every block of one launch runs this.
 template <typename Machine>
 ULYSSES_HOST_DEVICE void copyShards(const ShardCopies& call, const Machine& machine) {

@@ -143,6 +143,16 @@ void CudaRuntime::write(std::byte* to, const void* from, int64_t bytes) {
   check(cudaStreamSynchronize(aside_.get()), "cudaStreamSynchronize");
 }
 
+void CudaRuntime::read(void* to, const std::byte* from, int64_t bytes) {
+  check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, aside_.get()), "cudaMemcpyAsync");
+  check(cudaStreamSynchronize(aside_.get()), "cudaStreamSynchronize");
+}
+
+void CudaRuntime::store(std::byte* to, const std::byte* from, int64_t bytes) {
+  check(device::launchCopies(device::oneRow(to, from, static_cast<uint32_t>(bytes)), 1, aside_.get()));
+  check(cudaStreamSynchronize(aside_.get()), "cudaStreamSynchronize");
+}
+
 DeviceRuntime::Handle CudaRuntime::exportMemory(std::byte* base) {
   cudaIpcMemHandle_t handle;
   check(cudaIpcGetMemHandle(&handle, base), "it has no handle for other processes: cudaIpcGetMemHandle");

@@ -21,6 +21,8 @@ class CudaRuntime : public DeviceRuntime {
   std::byte* allocateShared(int64_t bytes) override;
   void free(std::byte* memory) noexcept override;
   void write(std::byte* to, const void* from, int64_t bytes) override;
+  void read(void* to, const std::byte* from, int64_t bytes) override;
+  void store(std::byte* to, const std::byte* from, int64_t bytes) override;
   Handle exportMemory(std::byte* base) override;
   std::byte* openMemory(const Handle& handle) override;
   void closeMemory(std::byte* memory) noexcept override;

@@ -54,6 +54,37 @@ void DeviceRank::connect(std::span<std::byte* const> boards, int ranksOnDevice) 
   boards_ = upload(runtime_, boards);
 }
 
+namespace {
+
+/// Never 0, which boards are at first.
+constexpr uint64_t greetingOf(int from, int to) {
+  return 0x756c7973'00000000u + (static_cast<uint64_t>(from) << 16) + static_cast<uint64_t>(to);
+}
+
+}  // namespace
+
+/// In the letters' place, where the first letter overwrites it.
+void DeviceRank::greet() {
+  std::vector<uint64_t> words;
+  for (int peer = 0; peer < options_.nRanks; ++peer) words.push_back(greetingOf(options_.rank, peer));
+  const DeviceMemory own = upload(runtime_, words);
+  for (int peer = 0; peer < options_.nRanks; ++peer) {
+    const device::Board board(boardsHere_[static_cast<size_t>(peer)], options_.nRanks);
+    runtime_.store(reinterpret_cast<std::byte*>(&board.from(options_.rank).letter.callHash),
+                   own.data() + static_cast<size_t>(peer) * sizeof(words[0]), sizeof(words[0]));
+  }
+}
+
+int DeviceRank::unheard() {
+  const device::Board board(board_.data(), options_.nRanks);
+  for (int peer = 0; peer < options_.nRanks; ++peer) {
+    uint64_t word = 0;
+    runtime_.read(&word, reinterpret_cast<const std::byte*>(&board.from(peer).letter.callHash), sizeof(word));
+    if (word != greetingOf(peer, options_.rank)) return peer;
+  }
+  return -1;
+}
+
 void DeviceRank::revoke() noexcept {
   for (std::byte* const board : boardsHere_)
     runtime_.raise(&device::Board(board, options_.nRanks).local().revoked.value);

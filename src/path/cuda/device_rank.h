@@ -28,6 +28,10 @@ class DeviceRank {
   void connect(std::span<std::byte* const> boards, int ranksOnDevice);
   /// How many thread blocks of this rank may run at once.
   int blocks() const { return blocks_; }
+  /// Writes a word to every board, as exchanges will; after all ranks have, and know it of each other, `unheard` tells
+  /// the first whose word is not on this board, or -1.
+  void greet();
+  int unheard();
   /// The board is not freed with this object: somebody may still write to it.
   void abandonBoard() { board_.abandon(); }
   Segments& segments() { return segments_; }

@@ -49,6 +49,9 @@ class DeviceRuntime {
   virtual void abandon(std::byte*) noexcept {}
   /// To device memory; done on return. For set-up only.
   virtual void write(std::byte* to, const void* from, int64_t bytes) = 0;
+  virtual void read(void* to, const std::byte* from, int64_t bytes) = 0;
+  /// From device memory to device memory, by a kernel of this GPU, as exchanges write to peers; done on return.
+  virtual void store(std::byte* to, const std::byte* from, int64_t bytes) = 0;
 
   /// How another process maps an allocation: its base only.
   using Handle = std::array<std::byte, 64>;
