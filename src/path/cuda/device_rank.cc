@@ -66,6 +66,7 @@ constexpr uint64_t greetingOf(int from, int to) {
 /// In the letters' place, where the first letter overwrites it.
 void DeviceRank::greet() {
   std::vector<uint64_t> words;
+  words.reserve(static_cast<size_t>(options_.nRanks));
   for (int peer = 0; peer < options_.nRanks; ++peer) words.push_back(greetingOf(options_.rank, peer));
   const DeviceMemory own = upload(runtime_, words);
   for (int peer = 0; peer < options_.nRanks; ++peer) {
