@@ -278,10 +278,8 @@ bool DeviceGroup::wantShadows(const std::vector<Card>& cards, Registration& regi
 DeviceGroup::Verdict DeviceGroup::mapAll(const std::vector<Card>& cards, Registration& registration) {
   Verdict verdict;
   try {
-    if (!connected_) {
-      connect(cards);
-      end_.greet();
-    }
+    if (!connected_) connect(cards);
+    if (!heard_) end_.greet();  // again where an earlier registration failed: no exchange was made since
     std::vector<device::Segment> segments;
     segments.reserve(cards.size());
     for (const Card& card : cards) {
