@@ -147,6 +147,7 @@ std::unique_ptr<Path> reachOtherHosts(const Membership& membership, std::span<co
                                    UcxPath::Options{.rank = rank,
                                                     .chunkBytes = chunkBytes,
                                                     .verify = membership.ranks.front().verify != 0,
+                                                    .sendsInPlace = !UcxContext::registersMemory(),
                                                     .reason = reason,
                                                     .ballot = std::move(ballot)},
                                    std::move(contacts));

@@ -58,6 +58,7 @@ class Mover {
   std::optional<StagePiece> peekReceive(int peer);
   void advanceReceive(int peer, const StagePiece& piece);
   bool holdChunk(int peer);
+  std::span<const std::byte> rowsInPlace(int peer, const StagePiece& piece) const;
   bool fill(const Streams::Send& send, const StagePiece& piece, std::byte* to);
   void pack(const Box& box, const View& view, const std::byte* from, const StagePiece& piece, std::byte* to);
   bool haveAll(const Streams::Transit& transit, const StagePiece& piece);

@@ -28,13 +28,44 @@ bool Mover::stepSend(int peer) {
       --openSends_;
       return true;
     }
+    const Streams::Send& entry = entries[static_cast<size_t>(piece->index)];
+    if (const auto rows = rowsInPlace(peer, *piece); !rows.empty()) {
+      if (!path.sendFrom(peer, rows)) return false;
+      send.cursor.advance(call_->plan(), *entry.box, *piece);
+      faultPoint("op.chunk_sent");
+      return true;
+    }
     if (send.chunk.empty()) send.chunk = path.chunkTo(peer);
     if (send.chunk.empty()) return false;
-    const Streams::Send& entry = entries[static_cast<size_t>(piece->index)];
     if (!fill(entry, *piece, send.chunk.data() + piece->chunkOffset)) return false;
     send.cursor.advance(call_->plan(), *entry.box, *piece);
     send.filled = true;
   }
+}
+
+/// A piece that is a chunk of its own, where its rows lie in the input as they are sent and the path would rather have
+/// them from there; else nothing.
+std::span<const std::byte> Mover::rowsInPlace(int peer, const StagePiece& piece) const {
+  const Plan& plan = call_->plan();
+  const Send& send = sends_[static_cast<size_t>(peer)];
+  const auto entries = call_->streams().sendsTo(peer);
+  const Streams::Send& entry = entries[static_cast<size_t>(piece.index)];
+  const int64_t rowBytes = plan.tensors()[static_cast<size_t>(entry.box->tensor)].rowBytes();
+  const int64_t begin = piece.rowBegin * rowBytes, end = piece.rowEnd * rowBytes;
+  if (entry.transit >= 0 || entry.relayOf >= 0 || send.filled) return {};
+  if (!paths_[static_cast<size_t>(peer)]->sendsInPlace(end - begin)) return {};
+  const View view = coalesce(plan.sourceView(*entry.box));
+  if (view.runBytes < end - begin) return {};
+  StageCursor behind = send.cursor;
+  behind.advance(plan, *entry.box, piece);
+  const auto next = behind.peek(plan, entries);
+  if (next && !next->startsChunk) return {};
+  std::span<const std::byte> rows;
+  forEachStrip(view, begin, end, [&](int64_t offset, int64_t, int64_t count, int64_t bytes) {
+    if (count == 1 && bytes == end - begin)
+      rows = {operation_->memory.input[entry.box->tensor] + offset, static_cast<size_t>(bytes)};
+  });
+  return rows;
 }
 
 /// False while what is to be passed on, or added up, has not come.

@@ -140,6 +140,8 @@ void Exchange::revoke(Result result, const std::string& text) {
 
 void Exchange::failAll() {
   if (revokedBy() == Result::Success) return;
+  if (oldest_ != next_)
+    for (Path* each : distinctPaths_) each->letGo();
   while (oldest_ != next_) {
     at(oldest_).result = revoked_;
     complete(at(oldest_));

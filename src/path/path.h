@@ -87,6 +87,14 @@ class Path {
   virtual std::span<std::byte> chunkTo(int peer) noexcept = 0;
   /// Sends the chunk that chunkTo gave; only its first `bytes` are needed at the other end.
   virtual void sendChunk(int peer, int64_t bytes) noexcept = 0;
+  /// Whether sendFrom spares a copy for so many bytes.
+  virtual bool sendsInPlace(int64_t) const noexcept { return false; }
+  /// Sends a chunk that lies in the caller's memory, in place of chunkTo and sendChunk; false while there is no room
+  /// for it. The memory is read until the operation is finished() at the peer, or letGo returns.
+  virtual bool sendFrom(int, std::span<const std::byte>) noexcept { return false; }
+  /// Operations failed: callers may take back their memory. Waits a moment for the peers to take what was sent from it;
+  /// one that does not is lost.
+  virtual void letGo() noexcept {}
   /// The next chunk from the peer, at least as many bytes as it sent, or empty while none came.
   virtual std::span<const std::byte> chunkFrom(int peer) noexcept = 0;
   virtual void releaseChunk(int peer) noexcept = 0;

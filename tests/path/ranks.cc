@@ -172,10 +172,14 @@ std::unique_ptr<Path> makeUcxPath(int rank, int nRanks, Addresses& addresses, Me
                         std::vector(entry.address, entry.address + entry.bytes)});
   }
   constexpr std::int64_t kChunkBytes = 8192;
-  return std::make_unique<UcxPath>(
-      std::move(worker),
-      UcxPath::Options{rank, kChunkBytes, false, "different hosts", std::make_shared<std::atomic<std::uint64_t>>(0)},
-      std::move(contacts));
+  return std::make_unique<UcxPath>(std::move(worker),
+                                   UcxPath::Options{.rank = rank,
+                                                    .chunkBytes = kChunkBytes,
+                                                    .verify = false,
+                                                    .sendsInPlace = true,
+                                                    .reason = "different hosts",
+                                                    .ballot = std::make_shared<std::atomic<std::uint64_t>>(0)},
+                                   std::move(contacts));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 //
 // What only the path over UCX has: messages instead of shared memory.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -170,6 +171,60 @@ TEST(UcxPath, ALastWordThatComesTooLateIsNotAnswered) {
       c.path.reset();
       EXPECT_LT(nowNs() - start, 900'000'000) << c.where() << ": rank 0's last word ends the wait";
     });
+}
+
+/// Two ranks; rank 0 sends in place more than the transport takes before rank 1 looks.
+void expectMemoryBack(const char* names) {
+  constexpr std::size_t kBytes = 16 << 20;
+  const Transports transports(names);
+  runUcx(2, [](RankContext& c) {
+    greetAll(c);
+    if (c.rank == 1) {
+      ASSERT_TRUE(c.meet());  // rank 0 has its memory back
+      for (const Deadline end = Deadline::inMs(300); !end.passed();) c.path->service();
+      ASSERT_TRUE(c.meet());
+      return;
+    }
+    void* const memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(memory, MAP_FAILED);
+    const std::span all(static_cast<const std::byte*>(memory), kBytes);
+    for (std::uint64_t i = 0; i < kUcxChunks; ++i) ASSERT_TRUE(c.path->sendFrom(1, all));
+    EXPECT_FALSE(c.path->sendFrom(1, all)) << "no more than there is credit for";
+    const std::int64_t start = nowNs();
+    c.path->letGo();
+    EXPECT_LT(nowNs() - start, 2'000'000'000);
+    ASSERT_EQ(munmap(memory, kBytes), 0);
+    EXPECT_TRUE(c.path->lost(1)) << "it took nothing";
+    ASSERT_TRUE(c.meet());
+    for (const Deadline end = Deadline::inMs(300); !end.passed();) c.path->service();
+    ASSERT_TRUE(c.meet());
+  });
+}
+
+TEST(UcxPath, MemoryThatWasSentFromIsNotReadAfterLetGo) {
+  expectMemoryBack("tcp,self");
+  expectMemoryBack("posix,self");
+}
+
+TEST(UcxPath, LettingGoOfNothingLeavesPeersAlone) {
+  runUcx(2, [](RankContext& c) {
+    const std::vector<std::byte> tensor(8192, std::byte{7});
+    const int peer = 1 - c.rank;
+    c.path->prepareStaging();
+    c.path->requireChunks(peer);
+    greetAll(c);
+    ASSERT_TRUE(c.path->sendsInPlace(8192));
+    EXPECT_FALSE(c.path->sendsInPlace(2047)) << "short ones are packed";
+    ASSERT_TRUE(c.path->sendFrom(peer, tensor));
+    std::span<const std::byte> got;
+    ASSERT_TRUE(waitUntil([&] { return !(got = c.path->chunkFrom(peer)).empty(); }));
+    EXPECT_EQ(got.size(), tensor.size());
+    EXPECT_EQ(got.back(), std::byte{7});
+    c.path->releaseChunk(peer);
+    c.path->letGo();
+    EXPECT_FALSE(c.path->lost(peer));
+    EXPECT_TRUE(c.meet());
+  });
 }
 
 // Over shared memory UCX does not notice: there the deadline ends the wait.

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
@@ -32,7 +33,8 @@ struct UcxPeer {
   };
   struct SendChunk {
     UcxPeer* peer = nullptr;
-    bool busy = false;  // UCX reads it
+    bool busy = false;      // UCX reads it
+    bool isTensor = false;  // it is the caller's memory that it reads
   };
   struct ReceiveChunk {
     UcxPeer* peer = nullptr;
@@ -65,6 +67,9 @@ struct UcxPeer {
   uint64_t taken = 0, takenTold = 0;
   bool listens = false;  // its receives are posted
 
+  bool readsTensors() const noexcept {
+    return std::ranges::any_of(sends, [](const SendChunk& each) { return each.busy && each.isTensor; });
+  }
   bool isOurs() const noexcept { return !address.empty(); }
   bool isBroken() const noexcept { return failure != UCS_OK || nonsense; }
   /// The first failure is kept.

@@ -65,23 +65,37 @@ void UcxPath::onChunk(void* request, ucs_status_t status, const ucp_tag_recv_inf
 }
 
 std::span<std::byte> UcxPath::chunkTo(int to) noexcept {
-  UcxPeer& peer = at(to);
+  const UcxPeer& peer = at(to);
+  return hasRoom(peer) ? chunk(sendWindow_, peer, peer.sent) : std::span<std::byte>();
+}
+
+bool UcxPath::hasRoom(const UcxPeer& peer) const noexcept {
   const auto isFree = [&] {
     return !peer.sends[peer.sent % kUcxChunks].busy && peer.sent - peer.credited < kUcxChunks;
   };
-  if (!isFree() && (!progress() || !isFree())) return {};
-  return chunk(sendWindow_, peer, peer.sent);
+  return isFree() || (progress() && isFree());
 }
 
 void UcxPath::sendChunk(int to, int64_t bytes) noexcept {
   UcxPeer& peer = at(to);
+  sendNext(peer, chunk(sendWindow_, peer, peer.sent).first(static_cast<size_t>(bytes)), false);
+}
+
+bool UcxPath::sendFrom(int to, std::span<const std::byte> bytes) noexcept {
+  UcxPeer& peer = at(to);
+  if (!hasRoom(peer)) return false;
+  sendNext(peer, bytes, true);
+  return true;
+}
+
+void UcxPath::sendNext(UcxPeer& peer, std::span<const std::byte> bytes, bool isTensor) noexcept {
   UcxPeer::SendChunk& send = peer.sends[peer.sent % kUcxChunks];
-  const auto packed = chunk(sendWindow_, peer, peer.sent).first(static_cast<size_t>(bytes));
   ++peer.sent;
   if (!isOpen(peer)) return;
   const ucs_status_ptr_t request =
-      worker_->sendTagged(peer.endpoint, static_cast<ucp_tag_t>(options_.rank), packed, onChunkSent, &send);
+      worker_->sendTagged(peer.endpoint, static_cast<ucp_tag_t>(options_.rank), bytes, onChunkSent, &send);
   send.busy = UCS_PTR_IS_PTR(request);
+  send.isTensor = isTensor;
   peer.underWay += send.busy;
   peer.failIf(request);
 }
@@ -92,6 +106,22 @@ void UcxPath::onChunkSent(void* request, ucs_status_t status, void* chunk) noexc
   send.peer->fail(status);
   send.busy = false;
   --send.peer->underWay;
+}
+
+/// What a peer does not take is taken back by ending the connection. UCX reads memory in its progress only, so if it
+/// still held some, it makes none any more.
+void UcxPath::letGo() noexcept {
+  constexpr int64_t kMomentMs = 100;
+  const auto reads = [](const auto& peer) { return peer->readsTensors(); };
+  const Deadline deadline = Deadline::inMs(kMomentMs);
+  while (std::ranges::any_of(peers_, reads) && !deadline.passed()) progress();
+  for (const auto& peer : peers_) {
+    if (!peer->readsTensors()) continue;
+    peer->fail(UCS_ERR_TIMED_OUT);
+    worker_->closeNow({&peer->endpoint, 1});
+    peer->endpoint = nullptr;
+    isStill_ |= peer->readsTensors();
+  }
 }
 
 std::span<const std::byte> UcxPath::chunkFrom(int from) noexcept {

@@ -53,7 +53,7 @@ std::string UcxPath::reasonFor(int peer) const {
 
 /// Const, because peers are looked at with it; what it changes is what came from them.
 bool UcxPath::progress() const noexcept {
-  const bool moved = worker_->progress();
+  const bool moved = !isStill_ && worker_->progress();
   if (isRevoked() && !toldCause_) const_cast<UcxPath*>(this)->tellCause();
   return moved;
 }

@@ -17,15 +17,17 @@ namespace ulysses {
 
 /// Ranks of other hosts, over UCX. Announcements are active messages; bytes are packed into chunks, sent as tagged
 /// messages into buffers that the receiver has posted, and unpacked from there: while one chunk is packed or unpacked
-/// others travel. A sender has credit for kUcxChunks, which its receiver renews. Endpoints are opened on first use.
-/// Nothing moves but in calls of this rank: an operation is complete here only when UCX has let go of all it sent.
+/// others travel. Chunks that lie in a tensor as they are sent are sent from there. A sender has credit for kUcxChunks,
+/// which its receiver renews. Endpoints are opened on first use. Nothing moves but in calls of this rank: an operation
+/// is complete here only when UCX has let go of all it sent.
 class UcxPath final : public Path {
  public:
   struct Options {
     int rank = 0;
     int64_t chunkBytes = 0;
     bool verify = false;
-    std::string reason;  // why ranks are joined by this path, but for the hosts' names
+    bool sendsInPlace = false;  // whether UCX may be given callers' memory; it has then no need to register it
+    std::string reason;         // why ranks are joined by this path, but for the hosts' names
     /// Of groups that this rank heads; on its host's board, where it has one.
     std::shared_ptr<std::atomic<uint64_t>> ballot;
   };
@@ -66,6 +68,12 @@ class UcxPath final : public Path {
   int64_t chunkBytes() const noexcept override { return options_.chunkBytes; }
   std::span<std::byte> chunkTo(int peer) noexcept override;
   void sendChunk(int peer, int64_t bytes) noexcept override;
+  bool sendsInPlace(int64_t bytes) const noexcept override {
+    constexpr int64_t kShort = 4;  // what is shorter than a quarter of a chunk is packed at little cost
+    return options_.sendsInPlace && bytes * kShort >= options_.chunkBytes;
+  }
+  bool sendFrom(int peer, std::span<const std::byte> bytes) noexcept override;
+  void letGo() noexcept override;
   std::span<const std::byte> chunkFrom(int peer) noexcept override;
   void releaseChunk(int peer) noexcept override;
   void prepareStaging() override;
@@ -111,6 +119,8 @@ class UcxPath final : public Path {
   UcxPeer& at(int rank) const noexcept { return *peers_[static_cast<size_t>(rank)]; }
   bool progress() const noexcept;
   bool isOpen(UcxPeer& peer) noexcept;
+  bool hasRoom(const UcxPeer& peer) const noexcept;
+  void sendNext(UcxPeer& peer, std::span<const std::byte> bytes, bool isTensor) noexcept;
   void tellBytes(UcxPeer& peer, UcxMessage id, std::span<const std::byte> message) noexcept;
   template <typename T>
   void tell(UcxPeer& peer, UcxMessage id, const T& message) noexcept {
@@ -155,6 +165,7 @@ class UcxPath final : public Path {
   Cause cause_;
   bool toldCause_ = false;
   bool isClosed_ = false;  // nothing is sent any more
+  bool isStill_ = false;   // UCX may not move any more
 };
 
 }  // namespace ulysses

@@ -22,6 +22,8 @@ class UcxContext {
   UcxContext(const UcxContext&) = delete;
   UcxContext& operator=(const UcxContext&) = delete;
   ucp_context_h get() const noexcept { return context_; }
+  /// Whether memory that is sent must be known to a device first, which costs where it is not always the same.
+  static bool registersMemory();
   /// The memory that it can move, a bit for each ucs_memory_type_t: more than the host's only in builds of UCX with the
   /// device's modules, and where UCX_TLS leaves them in.
   uint64_t memoryTypes() const;
