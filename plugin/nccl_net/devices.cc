@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "base/interface_name.h"
 
 namespace ulysses::nccl {
 namespace {
@@ -82,12 +83,6 @@ bool allowsInfiniband(const std::string& transports) {
                              [&](const char* name) { return transports.find(name) != std::string::npos; });
 }
 
-/// Interfaces of containers and virtual machines on this host: they lead to no other one.
-bool isInternal(const std::string& name) {
-  return std::ranges::any_of(std::array{"docker", "virbr", "veth", "br-", "cni", "flannel", "cali", "tap"},
-                             [&](const char* prefix) { return name.starts_with(prefix); });
-}
-
 NetDevice ofInterface(const Surroundings& around, const Interface& interface) {
   const fs::path folder = fs::path(around.sys) / "class/net" / interface.name;
   NetDevice device;
@@ -108,7 +103,7 @@ SocketAddress addressBeside(const Surroundings& around, const fs::path& adapter)
   });
   if (ownFirst != around.interfaces.end()) return ownFirst->address;
   const auto outward = std::ranges::find_if(around.interfaces, [](const Interface& interface) {
-    return !interface.isLoopback && !isInternal(interface.name);
+    return !interface.isLoopback && !isInternalInterface(interface.name);
   });
   if (outward != around.interfaces.end()) return outward->address;
   return around.interfaces.empty() ? SocketAddress{} : around.interfaces.front().address;
@@ -162,7 +157,7 @@ std::vector<NetDevice> usualDevices(const Surroundings& around) {
   std::vector<NetDevice> found = infinibandPorts(around);
   if (!found.empty()) return found;
   for (const Interface& interface : around.interfaces)
-    if (!interface.isLoopback && !isInternal(interface.name)) found.push_back(ofInterface(around, interface));
+    if (!interface.isLoopback && !isInternalInterface(interface.name)) found.push_back(ofInterface(around, interface));
   if (!found.empty()) return found;
   for (const Interface& interface : around.interfaces)
     if (interface.isLoopback) return {ofInterface(around, interface)};

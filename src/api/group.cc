@@ -103,10 +103,10 @@ class Batch {
 
   void note(Communicator& comm, Result result) {
     if (result == Result::Success) return;
-    comm.rememberError(comm.exchange().lastError());
+    std::string text = comm.rememberFailure(result);
     if (first_ != Result::Success) return;
     first_ = result;
-    threadError() = comm.exchange().lastError();
+    threadError() = std::move(text);
   }
 
   std::deque<Line> lines_;  // deques: neither a Line nor a Use moves

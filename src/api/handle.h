@@ -22,10 +22,7 @@ Result withComm(uint64_t id, Fn&& fn) {
           "communicator is in use by another thread: calls on one communicator must not overlap (use one per thread, "
           "or a lock)");
   const Result result = fn(*comm);
-  if (result != Result::Success) {
-    threadError() = comm->exchange().lastError();
-    comm->rememberError(threadError());
-  }
+  if (result != Result::Success) threadError() = comm->rememberFailure(result);
   return result;
 }
 

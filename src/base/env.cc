@@ -45,6 +45,13 @@ constexpr Variable kTable[] = {
      "share "
      "once, both ways; joined: and all that a rank has for another host as one message, which ranks there pass on; "
      "auto: heads or joined, by the cost model, for each exchange; rank 0's value holds for the group"},
+    {"ULYSSES_NET_DEVICES", "auto", "auto, nearest, any, or names",
+     "network devices that this rank's UCX uses between hosts: auto: of the adapters for RDMA those nearest to its GPU "
+     "or "
+     "its cores, and all interfaces; nearest: and where there are no adapters, the nearest interfaces; any: what UCX "
+     "likes; names (eth1, mlx5_0:1, mlx5_0, comma separated): these of its host only; a word of rank 0's holds for "
+     "ranks "
+     "that name none"},
     {"ULYSSES_GPU_ENGINE", "auto", "auto, sm, copy_engine",
      "what moves GPU tensors whose outputs are in windows: the GPU's multiprocessors or, where a call's layouts allow "
      "it, its copy engines; auto is sm; rank 0's value holds for the group"},

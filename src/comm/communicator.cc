@@ -71,7 +71,7 @@ Communicator::Communicator(Identity identity, Routes routes, Settings settings, 
   exchange_->onFailure([this] {
     // Of mismatches the first; the end of the communicator always, in its place.
     if (wroteDump_ && exchange_->revoked() == Result::Success) return;
-    writeDumpFile(*exchange_, settings_);
+    writeDumpFile(*exchange_, settings_, routes_.nics);
     wroteDump_ = true;
   });
   logState();
@@ -100,6 +100,9 @@ void Communicator::logState() const {
     std::string& list = peers[formatText("{}: {}", name, reason)];
     list += formatText("{}{}", list.empty() ? "" : ", ", peer);
   }
+  if (const auto& nics = routes_.nics)
+    log::info({log::Subsystem::Path, who}, "network devices {}: {}{}", joinedNames(nics->nics), nics->reason,
+              nics->isRestricted() ? "; UCX may use " + joinedNames(nics->allowed) : "");
   for (const auto& [path, list] : peers) log::info({log::Subsystem::Path, who}, "to rank {} by {}", list, path);
 }
 
@@ -267,7 +270,7 @@ Result Communicator::poison(Operation operation, Result result, const std::strin
   return exchange_->poison(operation, result, text, deadline(), reproduction);
 }
 
-std::string Communicator::dump() const { return dumpOf(*exchange_, settings_); }
+std::string Communicator::dump() const { return dumpOf(*exchange_, settings_, routes_.nics); }
 
 std::optional<std::string> Communicator::lostPeer() {
   for (int peer = 0; peer < nRanks_; ++peer) {
@@ -298,15 +301,32 @@ Result Communicator::asyncError() const {
 }
 
 std::string Communicator::lastError() const {
-  if (const Path* path = revokedPath()) return textOf(path->cause(), rank_);
-  if (const auto trouble = deviceTrouble()) return trouble->text;
   const std::lock_guard lock(errorMutex_);
+  if (const Path* path = revokedPath()) return textOf(path->cause(), rank_) + unheard_;
+  if (const auto trouble = deviceTrouble()) return trouble->text;
   return lastError_;
 }
 
-void Communicator::rememberError(const std::string& text) {
+/// "", or that the choice of network devices may be why a peer was lost or is silent.
+std::string Communicator::unheardText(Result result) const {
+  const bool isNetworks = result == Result::RemoteLost || result == Result::Timeout;
+  if (!isNetworks || !routes_.nics || !routes_.nics->isRestricted()) return "";
+  for (int peer = 0; peer < nRanks_; ++peer) {
+    const Path* path = routes_.byRank[static_cast<size_t>(peer)];
+    if (!path || path->name() != "ucx" || path->lastSequence(peer) > 0) continue;
+    return formatText(
+        "; this rank never heard rank {} by its network devices {} ({}): where these do not reach that host, set "
+        "ULYSSES_NET_DEVICES=any at all ranks, or name others",
+        peer, joinedNames(routes_.nics->allowed), routes_.nics->reason);
+  }
+  return "";
+}
+
+std::string Communicator::rememberFailure(Result result) {
+  const std::string text = exchange_->lastError(), unheard = unheardText(result);
   const std::lock_guard lock(errorMutex_);
-  lastError_ = text;
+  unheard_ = unheard;
+  return lastError_ = text + unheard;
 }
 
 /// A step of the opt-in thread; whether there is something to do at once.

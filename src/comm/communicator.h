@@ -74,6 +74,8 @@ class Communicator {
   /// Collective; false when the handle is not one of registerDevice.
   bool deregisterDevice(const void* handle) { return device_ && device_->remove(handle); }
 
+  /// What the failure of an operation of that result is, for lastError.
+  std::string rememberFailure(Result result);
   /// "rank 2 was lost: ...", or nothing while all peers live.
   std::optional<std::string> lostPeer();
 
@@ -82,7 +84,6 @@ class Communicator {
   void abort();
   Result asyncError() const;
   std::string lastError() const;
-  void rememberError(const std::string& text);
 
  private:
   /// What new communicators of its ranks take over from it.
@@ -95,6 +96,7 @@ class Communicator {
   std::optional<Cause> deviceTrouble() const;
   Deadline deadline() const;
   void logState() const;
+  std::string unheardText(Result result) const;
   bool progress(Waiter& waiter);
   void runProgress();
   void remember(PreparedCall& prepared, const TensorMemory& memory, const CallBytes& bytes);
@@ -131,6 +133,7 @@ class Communicator {
 
   mutable std::mutex errorMutex_;
   std::string lastError_;
+  std::string unheard_;  // of the failure that ended the communicator, where it was this rank's
 };
 
 }  // namespace ulysses

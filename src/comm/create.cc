@@ -12,6 +12,7 @@
 #include "comm/bootstrap/line.h"
 #include "comm/communicator.h"
 #include "comm/mesh.h"
+#include "comm/nics.h"
 #include "comm/reach.h"
 #include "path/self/self_path.h"
 #include "path/shm/shm_path.h"
@@ -40,6 +41,8 @@ RankInfo ownInfo(int rank, int nRanks, const Settings& settings, const HostId& h
   info.verify = settings.verify;
   info.pathChoice = static_cast<int32_t>(settings.path);
   info.crossing = static_cast<int32_t>(settings.crossing);
+  info.nicPolicy = static_cast<int32_t>(settings.netDevices.policy);
+  info.placeNode = placeNodeFor(settings.netDevices);
   info.initTimeoutMs = settings.initTimeoutMs;
   copyText(info.host, host.name);
   copyText(info.meshName, meshName);
@@ -62,13 +65,14 @@ RankInfo ownInfo(int rank, int nRanks, const Settings& settings, const HostId& h
 /// What `make` makes of this rank's routes, once every rank has its own. A failure at any rank, in `make` too, ends
 /// all.
 template <typename Make>
-auto connectRanks(const Membership& membership, MeshListener& listener, int rank, Deadline deadline, Make&& make) {
+auto connectRanks(const Membership& membership, MeshListener& listener, int rank, const NicRequest& nics,
+                  Deadline deadline, Make&& make) {
   std::vector<std::unique_ptr<ShmPeer>> peers;
   const ShmPath* path = nullptr;  // while `made` holds it
   decltype(make(Routes())) made;
   try {
     try {
-      Routes reached = reachPeers(membership, listener, rank, deadline, peers);
+      Routes reached = reachPeers(membership, listener, rank, nics, deadline, peers);
       const auto* const at =
           reached.paths.empty() ? nullptr : dynamic_cast<const ShmPath*>(reached.paths.front().get());
       made = make(std::move(reached));
@@ -107,7 +111,7 @@ std::unique_ptr<Communicator> Communicator::create(const UniqueId& id, int nRank
   faultPoint("init.joined");
   requireReachable(membership);
   const Origin origin{id.secret, needsContacts(membership.ranks) ? membership.ownAddress() : kLoopback};
-  return connectRanks(membership, listener, rank, deadline, [&](Routes routes) {
+  return connectRanks(membership, listener, rank, settings.netDevices, deadline, [&](Routes routes) {
     settings.resolve(routes.ranksHere);  // what depends on how many share this host
     Identity identity{host.name, getpid(), rank, nRanks, nameFor(settings, id.tag)};
     return std::unique_ptr<Communicator>(new Communicator(std::move(identity), std::move(routes), settings, origin));

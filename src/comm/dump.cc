@@ -69,6 +69,13 @@ ordered_json settingsJson(const Settings& settings) {
   return json;
 }
 
+ordered_json networkJson(const std::optional<NicChoice>& nics) {
+  if (!nics) return nullptr;
+  return {{"devices", nics->nics},
+          {"allowed", nics->isRestricted() ? ordered_json(nics->allowed) : ordered_json(nullptr)},
+          {"reason", nics->reason}};
+}
+
 ordered_json failureJson(const Failure& failure) {
   if (failure.result == Result::Success) return nullptr;
   return {{"op", failure.sequence},         {"result", nameOf(failure.result)},
@@ -135,7 +142,7 @@ std::vector<ordered_json> operationLines(const Exchange& exchange) {
 
 }  // namespace
 
-std::string dumpOf(const Exchange& exchange, const Settings& settings) {
+std::string dumpOf(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics) {
   const Identity& self = exchange.identity();
   const ordered_json head = {{"format", kFormat},
                              {"library", versionText(settings.libraryVersion)},
@@ -146,7 +153,8 @@ std::string dumpOf(const Exchange& exchange, const Settings& settings) {
                              {"n_ranks", self.nRanks},
                              {"comm", self.name},
                              {"time_step_us", timeStepUs()},
-                             {"settings", settingsJson(settings)}};
+                             {"settings", settingsJson(settings)},
+                             {"network", networkJson(nics)}};
   std::string text = "{";
   for (const auto& [key, value] : head.items())
     text += formatText("{}\n\"{}\": {}", text.size() == 1 ? "" : ",", key, textOf(value));
@@ -160,7 +168,7 @@ std::string dumpOf(const Exchange& exchange, const Settings& settings) {
   return text + "\n}\n";
 }
 
-void writeDumpFile(const Exchange& exchange, const Settings& settings) noexcept {
+void writeDumpFile(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics) noexcept {
   try {
     const char* pattern = env::text("ULYSSES_DUMP_FILE");
     if (!pattern) return;
@@ -170,7 +178,7 @@ void writeDumpFile(const Exchange& exchange, const Settings& settings) noexcept 
         expandFileName(pattern, {.host = self.host, .pid = self.pid, .rank = self.rank, .comm = self.name});
     std::string problem;
     const UniqueFd file = openOwnFile(name, Existing::Replace, problem);
-    const std::string text = file ? dumpOf(exchange, settings) : "";
+    const std::string text = file ? dumpOf(exchange, settings, nics) : "";
     for (size_t done = 0; problem.empty() && done < text.size();) {
       const ssize_t bytes = ::write(file.get(), text.data() + done, text.size() - done);
       if (bytes < 0 && errno != EINTR) problem = std::strerror(errno);

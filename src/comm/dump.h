@@ -1,19 +1,21 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <optional>
 #include <string>
 
 #include "comm/settings.h"
 #include "exchange/exchange.h"
+#include "topo/nic_choice.h"
 
 namespace ulysses {
 
-/// The state of a communicator at this rank as JSON: who, settings, the last failure, the peers, the last operations,
-/// oldest first. One line for each peer and operation. Costs system calls.
-std::string dumpOf(const Exchange& exchange, const Settings& settings);
+/// The state of a communicator at this rank as JSON: who, settings, network devices, the last failure, the peers, the
+/// last operations, oldest first. One line for each peer and operation. Costs system calls.
+std::string dumpOf(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics);
 
 /// Writes it to the file that ULYSSES_DUMP_FILE names, if it names one, and logs where it is. Throws nothing: a dump
 /// that cannot be written is warned about.
-void writeDumpFile(const Exchange& exchange, const Settings& settings) noexcept;
+void writeDumpFile(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics) noexcept;
 
 }  // namespace ulysses

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/fault_point.h"
+#include "comm/nics.h"
 #include "path/board.h"
 #include "path/shm/memfd.h"
 #include "path/shm/shm_path.h"
@@ -130,9 +131,20 @@ bool passesOn(const Membership& membership) {
 }
 
 #ifdef ULYSSES_HAVE_UCX
+/// A context of these devices. Where UCX cannot make it of them, they are named.
+std::unique_ptr<UcxWorker> openWorker(const NicChoice& nics) {
+  try {
+    return std::make_unique<UcxWorker>(UcxContext::shared(joinedNames(nics.allowed)));
+  } catch (const Error& error) {
+    if (!nics.isRestricted()) throw;
+    raise(error.result(), "{}; it was given the network devices {} ({}): ULYSSES_NET_DEVICES=any gives it all",
+          error.what(), joinedNames(nics.allowed), nics.reason);
+  }
+}
+
 std::unique_ptr<Path> reachOtherHosts(const Membership& membership, std::span<const int> hosts, int64_t chunkBytes,
-                                      int rank, std::shared_ptr<std::atomic<uint64_t>> ballot) {
-  auto worker = std::make_unique<UcxWorker>();
+                                      int rank, const NicChoice& nics, std::shared_ptr<std::atomic<uint64_t>> ballot) {
+  auto worker = openWorker(nics);
   auto addresses = membership.exchangeContacts(worker->address());
   faultPoint("init.contacts");
   std::vector<UcxPath::Contact> contacts;
@@ -153,7 +165,7 @@ std::unique_ptr<Path> reachOtherHosts(const Membership& membership, std::span<co
                                    std::move(contacts));
 }
 #else
-std::unique_ptr<Path> reachOtherHosts(const Membership&, std::span<const int>, int64_t, int,
+std::unique_ptr<Path> reachOtherHosts(const Membership&, std::span<const int>, int64_t, int, const NicChoice&,
                                       std::shared_ptr<std::atomic<uint64_t>>) {
   raise(Result::InternalError, "requireReachable() has not looked");
 }
@@ -193,8 +205,8 @@ void requireReachable(const Membership& membership) {
 #endif
 }
 
-Routes reachPeers(const Membership& membership, MeshListener& listener, int rank, Deadline deadline,
-                  std::vector<std::unique_ptr<ShmPeer>>& peers) {
+Routes reachPeers(const Membership& membership, MeshListener& listener, int rank, const NicRequest& nics,
+                  Deadline deadline, std::vector<std::unique_ptr<ShmPeer>>& peers) {
   const std::vector<int> hosts = hostsOf(membership), neighbours = neighboursOf(hosts, rank);
   const int64_t chunkBytes = chunkBytesOf(membership, hosts);
   Routes routes;
@@ -214,7 +226,8 @@ Routes reachPeers(const Membership& membership, MeshListener& listener, int rank
     for (const int peer : neighbours) routes.byRank[static_cast<size_t>(peer)] = routes.paths.back().get();
   }
   if (needsContacts(membership.ranks)) {
-    routes.paths.push_back(reachOtherHosts(membership, hosts, chunkBytes, rank, std::move(ballot)));
+    routes.nics = nicsOf(membership, rank, nics);
+    routes.paths.push_back(reachOtherHosts(membership, hosts, chunkBytes, rank, *routes.nics, std::move(ballot)));
     for (Path*& path : routes.byRank)
       if (!path) path = routes.paths.back().get();
   }

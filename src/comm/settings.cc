@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/env.h"
 #include "base/log.h"
+#include "comm/nics.h"
 #include "topo/host.h"
 
 namespace ulysses {
@@ -25,6 +26,7 @@ enum KnobIndex {
   kVerify,
   kPath,
   kTwoLevel,
+  kNetDevices,
   kEngine,
   kGpuBlocks
 };
@@ -37,6 +39,7 @@ constexpr Knob kKnobs[Settings::kRows] = {{"timeout_ms", "ULYSSES_TIMEOUT_MS"},
                                           {"verify", "ULYSSES_VERIFY"},
                                           {"path", "ULYSSES_PATH"},
                                           {"two_level", "ULYSSES_TWO_LEVEL"},
+                                          {"net_devices", "ULYSSES_NET_DEVICES"},
                                           {"gpu_engine", "ULYSSES_GPU_ENGINE"},
                                           {"gpu_blocks", "ULYSSES_GPU_BLOCKS"}};
 
@@ -72,6 +75,11 @@ const char* nameOf(Crossing crossing) {
   return kNames[static_cast<int>(crossing)];
 }
 
+const char* nameOf(NicPolicy policy) {
+  constexpr const char* kNames[] = {"auto", "nearest", "any", "list"};
+  return kNames[static_cast<int>(policy)];
+}
+
 void Settings::resolve(int nRanks) {
   constexpr int64_t kTenMinutes = 600'000;
   log::start();
@@ -94,6 +102,8 @@ void Settings::resolve(int nRanks) {
   origins_[kPath] = originOf(kKnobs[kPath]);
   crossing = static_cast<Crossing>(env::choice(kKnobs[kTwoLevel].variable, {"heads", "flat", "joined", "auto"}));
   origins_[kTwoLevel] = originOf(kKnobs[kTwoLevel]);
+  netDevices = parseNetDevices(env::text(kKnobs[kNetDevices].variable));
+  origins_[kNetDevices] = originOf(kKnobs[kNetDevices]);
   gpuEngine = static_cast<EnginePolicy>(env::choice(kKnobs[kEngine].variable, {"auto", "sm", "copy_engine"}));
   origins_[kEngine] = originOf(kKnobs[kEngine]);
   constexpr int64_t kMostGpuBlocks = 65535;
@@ -117,12 +127,14 @@ std::array<Settings::Row, Settings::kRows> Settings::rows() const {
                                  verify,
                                  static_cast<int64_t>(path),
                                  static_cast<int64_t>(crossing),
+                                 static_cast<int64_t>(netDevices.policy),
                                  static_cast<int64_t>(gpuEngine),
                                  gpuBlocks};
   std::array<Row, kRows> rows{};
   for (size_t i = 0; i < kRows; ++i) rows[i] = {kKnobs[i].field, values[i], nullptr, origins_[i], kKnobs[i].variable};
   rows[kPath].word = nameOf(path);
   rows[kTwoLevel].word = nameOf(crossing);
+  rows[kNetDevices].word = nameOf(netDevices.policy);
   rows[kEngine].word = nameOf(gpuEngine);
   return rows;
 }

@@ -7,6 +7,7 @@
 
 #include "path/cuda/engine.h"
 #include "plan/crossing.h"
+#include "topo/nic_choice.h"
 
 namespace ulysses {
 
@@ -29,6 +30,7 @@ struct Settings {
   PathChoice path = PathChoice::Auto;
   Crossing crossing = Crossing::Heads;  // between hosts
   EnginePolicy gpuEngine = EnginePolicy::Auto;
+  NicRequest netDevices{};
   std::string hostId;           // "": by the system
   uint32_t libraryVersion = 0;  // all ranks must run the same
   std::string name;             // empty: derived from the unique id
@@ -45,7 +47,7 @@ struct Settings {
     Origin from;
     const char* variable;
   };
-  static constexpr int kRows = 11;
+  static constexpr int kRows = 12;
   std::array<Row, kRows> rows() const;
   /// "timeout_ms=600000 (default), staging_bytes=4096 (config), ...".
   std::string toText() const;
@@ -57,5 +59,6 @@ struct Settings {
 const char* nameOf(Settings::Origin origin);
 const char* nameOf(PathChoice choice);
 const char* nameOf(Crossing crossing);
+const char* nameOf(NicPolicy policy);
 
 }  // namespace ulysses

@@ -13,7 +13,7 @@ namespace ulysses {
 
 inline constexpr int kMaxTensors = 8;      // ULYSSES_MAX_TENSORS
 inline constexpr int kMaxOutstanding = 8;  // operations in flight on one communicator
-inline constexpr uint32_t kWireVersion = 2;
+inline constexpr uint32_t kWireVersion = 3;
 /// Where the counts of control messages begin: so near their wrap that it comes in every longer run, not after years.
 inline constexpr uint32_t kMessagesAtStart = 0u - 64u;
 

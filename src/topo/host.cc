@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -25,9 +26,15 @@ Topology loadCaches() {
   return topology;
 }
 
+/// Null where hwloc cannot make it.
+const Topology& coresOfThisHost() {
+  static const Topology topology = loadCaches();
+  return topology;
+}
+
 CacheSizes findCacheSizes() {
   CacheSizes sizes;
-  const Topology topology = loadCaches();
+  const Topology& topology = coresOfThisHost();
   if (!topology) return sizes;
   if (hwloc_obj_t l2 = hwloc_get_obj_by_type(topology.get(), HWLOC_OBJ_L2CACHE, 0))
     sizes.l2Bytes = static_cast<int64_t>(l2->attr->cache.size);
@@ -62,6 +69,31 @@ HostId thisHost() {
 const CacheSizes& cacheSizes() {
   static const CacheSizes sizes = findCacheSizes();
   return sizes;
+}
+
+std::vector<int> boundNumaNodes() {
+  struct Free {
+    void operator()(hwloc_bitmap_t set) const { hwloc_bitmap_free(set); }
+  };
+  const Topology& topology = coresOfThisHost();
+  const std::unique_ptr<hwloc_bitmap_s, Free> bound(hwloc_bitmap_alloc());
+  if (!topology || !bound || hwloc_get_cpubind(topology.get(), bound.get(), HWLOC_CPUBIND_THREAD) != 0) return {};
+  std::vector<int> nodes;
+  bool all = true;
+  for (hwloc_obj_t node = nullptr; (node = hwloc_get_next_obj_by_type(topology.get(), HWLOC_OBJ_NUMANODE, node));) {
+    if (hwloc_bitmap_iszero(node->complete_cpuset)) continue;  // memory alone
+    const bool isIn = hwloc_bitmap_intersects(node->cpuset, bound.get()) != 0;
+    if (isIn) nodes.push_back(static_cast<int>(node->logical_index));
+    all = all && isIn;
+  }
+  return all ? std::vector<int>() : nodes;
+}
+
+int numaNodeOfPci(const std::string& pciId) {
+  std::ifstream file("/sys/bus/pci/devices/" + pciId + "/numa_node");
+  int node = -1;
+  file >> node;
+  return file ? node : -1;
 }
 
 int coresOfHost() { return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)); }

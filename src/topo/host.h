@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace ulysses {
 
@@ -21,6 +22,12 @@ struct CacheSizes {
 };
 /// From hwloc at the first call, which takes milliseconds.
 const CacheSizes& cacheSizes();
+
+/// Logical numbers of the NUMA nodes that this thread is bound to cores of; empty when these are all nodes.
+std::vector<int> boundNumaNodes();
+
+/// The system's number of a PCI device's node; -1: not told.
+int numaNodeOfPci(const std::string& pciId);
 
 /// Cores that are on line; binding of the calling thread does not count.
 int coresOfHost();

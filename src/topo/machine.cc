@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 
 #include "base/check.h"
+#include "base/interface_name.h"
 #include "topo/host.h"
 #include "topo/hwloc_topology.h"
+#include "topo/net_ports.h"
 
 namespace ulysses {
 namespace {
@@ -17,6 +20,11 @@ Topology makeTopology() {
   Topology topology = newTopology();
   if (!topology) raise(Result::SystemError, "hwloc_topology_init failed");
   hwloc_topology_set_io_types_filter(topology.get(), HWLOC_TYPE_FILTER_KEEP_ALL);
+#if HWLOC_API_VERSION >= 0x20100
+  // PCI tells all we ask of GPUs; these would start their drivers in this process.
+  for (const char* component : {"cuda", "nvml", "opencl", "gl", "rsmi", "levelzero"})
+    hwloc_topology_set_components(topology.get(), HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, component);
+#endif
   return topology;
 }
 
@@ -36,6 +44,13 @@ bool isInOneNumaNode(hwloc_topology_t topology, hwloc_obj_t device) {
   if (hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE) == 1) return true;
   const hwloc_obj_t place = hwloc_get_non_io_ancestor_obj(topology, device);
   return place && place->nodeset && hwloc_bitmap_weight(place->nodeset) == 1;
+}
+
+/// The socket that an object is in; -1: in none, or it has several.
+int packageOf(hwloc_topology_t topology, hwloc_obj_t object) {
+  hwloc_obj_t place = hwloc_get_non_io_ancestor_obj(topology, object);
+  while (place && place->type != HWLOC_OBJ_PACKAGE) place = place->parent;
+  return place ? static_cast<int>(place->logical_index) : -1;
 }
 
 std::string infoOf(hwloc_obj_t object, const char* name) {
@@ -70,6 +85,7 @@ Device makeDevice(hwloc_topology_t topology, DeviceKind kind, hwloc_obj_t pci, c
   device.pciGbytesPerSecond = static_cast<double>(pci->attr->pcidev.linkspeed);
   device.numaNode = numaNodeOf(topology, pci);
   device.numaIsTold = isInOneNumaNode(topology, pci);
+  device.package = packageOf(topology, pci);
   for (hwloc_obj_t up = pci->parent; up && up->type == HWLOC_OBJ_BRIDGE; up = up->parent)
     device.bridges.push_back(up->gp_index);
   std::reverse(device.bridges.begin(), device.bridges.end());
@@ -91,6 +107,41 @@ std::vector<Device> devicesOf(hwloc_topology_t topology) {
   devices.reserve(found.size());
   for (auto& [id, device] : found) devices.push_back(std::move(device));
   return devices;
+}
+
+NetPort portOf(hwloc_obj_t object, const std::string& name, bool isRdma) {
+  const hwloc_obj_t pci = pciOf(object);
+  return {.name = name,
+          .isRdma = isRdma,
+          .isInternal = !isRdma && (name == "lo" || isInternalInterface(name)),
+          .pciId = pci ? pciIdOf(pci->attr->pcidev) : ""};
+}
+
+/// An adapter's ports; one that is up where nothing is told of them.
+std::vector<NetPort> adapterPorts(hwloc_obj_t adapter) {
+  constexpr size_t kSubnetDigits = 19;
+  std::vector<NetPort> ports;
+  for (int number = 1;; ++number) {
+    const std::string prefix = formatText("Port{}", number), state = infoOf(adapter, (prefix + "State").c_str());
+    if (state.empty() && number > 1) return ports;
+    ports.push_back(portOf(adapter, formatText("{}:{}", adapter->name, number), true));
+    ports.back().isUp = state.empty() || state.starts_with("4");  // active
+    ports.back().subnet = infoOf(adapter, (prefix + "GID0").c_str()).substr(0, kSubnetDigits);
+  }
+}
+
+/// As hwloc tells them.
+std::vector<NetPort> portsOf(hwloc_topology_t topology) {
+  std::vector<NetPort> ports;
+  for (hwloc_obj_t object = nullptr; (object = hwloc_get_next_osdev(topology, object));) {
+    if (!isNic(object) || !object->name) continue;
+    if (object->attr->osdev.type == HWLOC_OBJ_OSDEV_OPENFABRICS)
+      std::ranges::copy(adapterPorts(object), std::back_inserter(ports));
+    else
+      ports.push_back(portOf(object, object->name, false));
+  }
+  sortPorts(ports);
+  return ports;
 }
 
 std::vector<CacheKind> cachesOf(hwloc_topology_t topology) {
@@ -134,7 +185,11 @@ Machine read(hwloc_topology_t topology) {
   machine.numaNodes = std::max(1, hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE));
   for (hwloc_obj_t core = nullptr; (core = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_CORE, core));)
     machine.numaOfCore.push_back(numaNodeOf(topology, core));
+  machine.packageOfNode.assign(static_cast<size_t>(machine.numaNodes), -1);
+  for (hwloc_obj_t node = nullptr; (node = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_NUMANODE, node));)
+    machine.packageOfNode[node->logical_index] = packageOf(topology, node);
   machine.devices = devicesOf(topology);
+  machine.ports = portsOf(topology);
   return machine;
 }
 
@@ -161,6 +216,7 @@ Machine thisMachine() {
   if (hwloc_topology_load(topology.get()) != 0) raise(Result::SystemError, "hwloc cannot read this machine's topology");
   Machine machine = read(topology.get());
   machine.name = thisHost().name;
+  machine.ports = systemPorts();
   return machine;
 }
 
@@ -180,18 +236,25 @@ const char* nameOf(Distance distance) {
       return "same PCIe root";
     case Distance::SameNuma:
       return "same NUMA node";
+    case Distance::SameSocket:
+      return "same socket";
     case Distance::OtherNuma:
       return "other NUMA node";
   }
   return "?";
 }
 
+std::ptrdiff_t sharedBridges(const Device& a, const Device& b) {
+  return std::mismatch(a.bridges.begin(), a.bridges.end(), b.bridges.begin(), b.bridges.end()).first -
+         a.bridges.begin();
+}
+
 Distance distanceBetween(const Device& a, const Device& b) {
-  const auto shared = std::mismatch(a.bridges.begin(), a.bridges.end(), b.bridges.begin(), b.bridges.end()).first;
-  const auto depth = shared - a.bridges.begin();
+  const std::ptrdiff_t depth = sharedBridges(a, b);
   if (depth >= 2) return Distance::SameSwitch;
   if (depth == 1) return Distance::SameRoot;
-  return a.numaNode == b.numaNode ? Distance::SameNuma : Distance::OtherNuma;
+  if (a.numaNode == b.numaNode) return Distance::SameNuma;
+  return a.package >= 0 && a.package == b.package ? Distance::SameSocket : Distance::OtherNuma;
 }
 
 std::vector<int> nearestNicsOf(const Machine& machine, const Device& gpu) {

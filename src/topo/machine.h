@@ -3,6 +3,7 @@
 //
 // What a machine is made of, as a value: of this one, or of one that an hwloc XML file describes (lstopo writes them).
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -22,6 +23,7 @@ struct Device {
   double pciGbytesPerSecond = 0;    // of its PCIe link; 0: not told
   int numaNode = 0;                 // logical
   bool numaIsTold = false;          // false: it is near several nodes, or nobody knows; numaNode is the first then
+  int package = -1;                 // the socket, logical; -1: not told
   std::vector<uint64_t> bridges{};  // hwloc's ids, from the root down
 };
 
@@ -39,6 +41,17 @@ struct NumaNode {
   std::string threads{};  // hardware threads as the system numbers them, "0-3,8"
 };
 
+/// A network interface, or a port of an adapter for RDMA (InfiniBand, RoCE).
+struct NetPort {
+  std::string name;  // as UCX_NET_DEVICES has it: "eth0", "mlx5_0:1"
+  bool isRdma = false;
+  bool isUp = true;           // an interface: with an address too
+  bool isInternal = false;    // loopback, or for containers and virtual machines: it leads to no other host
+  int64_t mbitPerSecond = 0;  // 0: not told
+  std::string subnet{};       // of an adapter's port, the upper half of its GID; empty: not told
+  std::string pciId{};        // of its device; empty when it is not on PCI
+};
+
 struct Machine {
   std::string name;
   std::string system{}, cpu{};  // "Linux 6.1.0", a model; empty: not told
@@ -47,8 +60,10 @@ struct Machine {
   std::vector<CacheKind> caches{};
   std::vector<NumaNode> nodes{};  // [numaNodes]; empty when hwloc shows none
   int numaNodes = 1;
-  std::vector<int> numaOfCore;  // [cores]
-  std::vector<Device> devices;  // in PCI order
+  std::vector<int> numaOfCore;       // [cores]
+  std::vector<Device> devices;       // in PCI order
+  std::vector<NetPort> ports{};      // adapters' first, each kind by name
+  std::vector<int> packageOfNode{};  // [numaNodes], -1: not told
 };
 
 /// Walks PCI, which takes long: for tools and set-up. Throws SystemError.
@@ -57,9 +72,11 @@ Machine thisMachine();
 Machine machineFromXml(const std::string& path);
 
 /// What joins two devices, nearest first.
-enum class Distance : int32_t { SameSwitch, SameRoot, SameNuma, OtherNuma };
+enum class Distance : int32_t { SameSwitch, SameRoot, SameNuma, SameSocket, OtherNuma };
 const char* nameOf(Distance distance);
 Distance distanceBetween(const Device& a, const Device& b);
+/// How many PCIe bridges both are below: where all are on the same switch, more of them is nearer.
+std::ptrdiff_t sharedBridges(const Device& a, const Device& b);
 
 /// Indices into machine.devices of the NICs that are nearest, all equally; empty when there is none.
 std::vector<int> nearestNicsOf(const Machine& machine, const Device& gpu);

@@ -154,6 +154,82 @@ class Bytes(Case):
                         self.assertAlmostEqual(once[host][way] / each[host][way], 0.5, delta=0.03)
 
 
+class NetDevices(Case):
+    """ULYSSES_NET_DEVICES where hosts have two interfaces. The ranks meet by the first, whichever it names."""
+
+    COMMAND = ["scatter_heads", "--seq", "2048", "--heads", "8", "--head-dim", "64", "--dtype", "bf16", "--iters", "8", "-c", "1"]
+
+    def sent_by(self, names: Callable[[int], str]) -> list[list[int]]:
+        """Bytes that each host sent by each interface, while ulysses_perf runs and no element is wrong."""
+        if not perf_program:
+            self.skipTest("ulysses_perf is not built (Meson option perf)")
+        with Hosts(2, interfaces=2) as hosts:
+            before = hosts.counters()
+            with Ranks(hosts, [perf_program, *self.COMMAND], of_host=lambda host: {"ULYSSES_NET_DEVICES": names(host)}) as ranks:
+                ended = ranks.wait()
+            after = hosts.counters()
+        self.good(ended)
+        self.assertIn("Wrong elements       : 0 OK", ended[0].output)
+        return [[now[name][1] - then[name][1] for name in ("eth0", "eth1")] for now, then in zip(after, before)]
+
+    def test_the_named_interface_carries_all(self) -> None:
+        least = 8 * 2048 // 2 * 8 // 2 * 64 * 2
+        for chosen, other in ((0, 1), (1, 0)):
+            for sent in self.sent_by(lambda _, chosen=chosen: f"eth{chosen}"):  # type: ignore[misc]
+                self.assertGreaterEqual(sent[chosen], least)
+                self.assertLess(sent[other], least / 10, "that of the meeting, and no more")
+
+    def test_words(self) -> None:
+        """Interfaces are not restricted by themselves, and those without a place on PCI not even where it is asked for."""
+        words = {"auto": "no adapter for RDMA is up: UCX chooses among interfaces", "any": "ULYSSES_NET_DEVICES=any at rank 0",
+                 "nearest": "all 2: no binding, same distance"}
+        for word, reason in words.items():
+            with self.subTest(word), Hosts(2, interfaces=2) as hosts:
+                environment = {"ULYSSES_DEBUG": "INFO", "ULYSSES_DEBUG_SUBSYS": "PATH"}
+                with Ranks(hosts, [rank_program], environment=environment,
+                           of_rank=lambda rank, word=word: {"ULYSSES_NET_DEVICES": word} if rank == 0 else {}) as ranks:
+                    ended = ranks.wait()
+                self.good(ended)
+                for each in ended:
+                    self.assertIn(f"network devices eth0,eth1: {reason}", each.output)
+
+    def test_ucx_net_devices_goes_before_a_word(self) -> None:
+        with Hosts(2, interfaces=2) as hosts:
+            environment = {"UCX_NET_DEVICES": "eth1", "ULYSSES_DEBUG": "INFO", "ULYSSES_DEBUG_SUBSYS": "PATH"}
+            with Ranks(hosts, [rank_program], environment=environment) as ranks:
+                ended = ranks.wait()
+        self.good(ended)
+        for each in ended:
+            self.assertIn("network devices eth1: UCX_NET_DEVICES=eth1", each.output)
+
+    def refused(self, value: str, *texts: str) -> None:
+        """At rank 1, and both are told at once."""
+        with Hosts(2, interfaces=2) as hosts:
+            hosts[1].run(["ip", "link", "set", "eth1", "down"])
+            with Ranks(hosts, [rank_program], of_host=lambda host: {"ULYSSES_NET_DEVICES": value} if host else {}) as ranks:
+                ended = self.checked(ranks.wait())
+        for each in ended:
+            self.assertEqual(each.status, 1, str(each))
+            self.assertLess(each.seconds, DETECT_S)
+            for text in texts:
+                self.assertIn(text, each.output)
+
+    def test_a_wrong_name_is_told_with_those_there_are(self) -> None:
+        self.refused("eth0,eth7", "invalid argument", "ULYSSES_NET_DEVICES=eth0,eth7: network device eth7 of host ulysses-host1 does not exist",
+                     "there are: eth0, eth1 (down), lo")
+        self.refused("eth1", "invalid argument", "network device eth1 of host ulysses-host1 is down or has no address")
+
+    def test_a_choice_that_reaches_nobody_is_named(self) -> None:
+        with Hosts(2) as hosts, Ranks(hosts, [rank_program], environment={"ULYSSES_NET_DEVICES": "lo", "ULYSSES_TIMEOUT_MS": TIMEOUT_MS}) as ranks:
+            ended = self.checked(ranks.wait())
+        self.assertEqual([each.status for each in ended], [1, 1])
+        told = [each for each in ended if "by its network devices lo (ULYSSES_NET_DEVICES=lo)" in each.output]
+        self.assertTrue(told, "".join(map(str, ended)))
+        for each in told:
+            self.assertIn(f"never heard rank {1 - each.rank}", each.output)
+            self.assertIn("set ULYSSES_NET_DEVICES=any at all ranks", each.output)
+
+
 class Measuring(Case):
     """ulysses_perf where ranks do not see each other's processes, as on machines of their own."""
 

@@ -58,7 +58,7 @@ PAIR = {"peer": COUNT, "path": TEXT, "reason": TEXT, "gbyte_per_s": OPTIONAL_NUM
 RANKS = {"count": COUNT, "started_by": TEXT, "measured_bytes": OPTIONAL_COUNT,
          "settings": {**{name: SETTING for name in ("timeout_ms", "init_timeout_ms", "staging_bytes", "plan_cache_size",
                                                     "progress_thread", "stream_bytes", "verify", "gpu_blocks")},
-                      **{name: {"value": TEXT, "from": TEXT} for name in ("path", "two_level", "gpu_engine")}},
+                      **{name: {"value": TEXT, "from": TEXT} for name in ("path", "two_level", "net_devices", "gpu_engine")}},
          "rows": [{"rank": COUNT, "pid": COUNT, "host": COUNT, "gpu": OPTIONAL_COUNT, "pairs": [PAIR]}]}
 REPORT = {**HEAD, "hosts": [HOST], "environment": ENVIRONMENT}
 RANKS_REPORT = {**HEAD, "hosts": [{**HOST, "ranks": [COUNT]}], "ranks": RANKS, "environment": ENVIRONMENT}

@@ -32,11 +32,13 @@ struct RankInfo {
   uint32_t reserved = 0;
   uint64_t bootId = 0, networkId = 0;  // of the host and of its network namespace
   uint64_t hostIdHash = 0;             // of ULYSSES_HOST_ID; 0: unset
+  int32_t placeNode = -1;              // the NUMA node its network devices are chosen for; -1: none
+  uint32_t reserved2 = 0;
   int64_t initTimeoutMs = 0;
   int64_t stagingBytes = 0;            // from here on: rank 0's hold for the group
   int32_t verify = 0, pathChoice = 0;  // a PathChoice
   int32_t crossing = 0;                // a Crossing
-  uint32_t reserved2 = 0;
+  int32_t nicPolicy = 0;               // a NicPolicy
   char host[64] = {};
   char meshName[32] = {};  // of its local socket, in the abstract namespace
 };

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <string_view>
 #include <utility>
@@ -75,13 +76,16 @@ ucp_request_param_t memoryOf(ucs_memory_type_t type, void* argument) {
 
 }  // namespace
 
-UcxContext::UcxContext(const char* netDevice) : ucx_(UcxLibrary::get()) {
+UcxContext::UcxContext(const char* netDevices) : ucx_(UcxLibrary::get()) {
   ucp_config_t* config = nullptr;
   requireOk(ucx_, ucx_.ucp_config_read(nullptr, nullptr, &config), "reading its configuration");
   ucs_status_t status = UCS_OK;
   try {
     setDefaults(ucx_, config);
-    if (netDevice) requireOk(ucx_, ucx_.ucp_config_modify(config, "NET_DEVICES", netDevice), "choosing a device");
+    if (netDevices) {
+      requireOk(ucx_, ucx_.ucp_config_modify(config, "NET_DEVICES", netDevices), "choosing network devices");
+      prefer(ucx_, config, "WARN_INVALID_CONFIG", "n");
+    }
     ucp_params_t params{};
     params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_MT_WORKERS_SHARED | UCP_PARAM_FIELD_NAME;
     params.features = UCP_FEATURE_TAG | UCP_FEATURE_AM;
@@ -109,12 +113,14 @@ uint64_t UcxContext::memoryTypes() const {
   return attributes.memory_types;
 }
 
-std::shared_ptr<UcxContext> UcxContext::shared() {
+std::shared_ptr<UcxContext> UcxContext::shared(const std::string& netDevices) {
   static std::mutex mutex;
-  static std::weak_ptr<UcxContext> current;
+  static std::map<std::string, std::weak_ptr<UcxContext>> made;
   const std::lock_guard lock(mutex);
-  std::shared_ptr<UcxContext> context = current.lock();
-  if (!context) current = context = std::make_shared<UcxContext>();
+  std::erase_if(made, [](const auto& each) { return each.second.expired(); });
+  std::shared_ptr<UcxContext> context = made[netDevices].lock();
+  if (!context)
+    made[netDevices] = context = std::make_shared<UcxContext>(netDevices.empty() ? nullptr : netDevices.c_str());
   return context;
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -14,10 +15,11 @@ namespace ulysses {
 /// UCX's devices and transports, opened.
 class UcxContext {
  public:
-  /// The one of this process that the workers of all communicators share.
-  static std::shared_ptr<UcxContext> shared();
-  /// `netDevice`: the only network device it uses; null: those that UCX_NET_DEVICES allows.
-  explicit UcxContext(const char* netDevice = nullptr);
+  /// The one of this process that the workers of all communicators with these devices share.
+  static std::shared_ptr<UcxContext> shared(const std::string& netDevices = {});
+  /// `netDevices`: the only network devices it uses, "mlx5_0:1,eth0"; null: those that UCX_NET_DEVICES allows. Names
+  /// that UCX does not know (it may be built without their transports) are passed over without a warning.
+  explicit UcxContext(const char* netDevices = nullptr);
   ~UcxContext();
   UcxContext(const UcxContext&) = delete;
   UcxContext& operator=(const UcxContext&) = delete;
