@@ -16,6 +16,7 @@
 #include "info_ranks.h"
 #include "info_text.h"
 #include "library_tables.h"
+#include "network_pairs.h"
 #include "parse.h"
 #include "result_json.h"
 #include "shared.h"
@@ -65,6 +66,7 @@ void reportRanks(const InfoOptions& options, ordered_json report) {
   if (options.ranks == 0 && launcher.rank != 0) return;
   report["hosts"] = std::move(found.hosts);
   report["ranks"] = std::move(found.ranks);
+  addNetworkPairs(report["ranks"]["rows"]);
   addDevicePairs(report["hosts"], report["ranks"]["rows"]);
   report["environment"] = environmentJson();
   write(options, report);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "info_text.h"
+#include "network_pairs.h"
 #include "system_info.h"
 
 namespace ulysses::perf {
@@ -102,7 +103,8 @@ std::string ranksText(const ordered_json& ranks) {
   return fmt::format("\n{} ranks started by {}; path of each pair (row: reader, column: peer)\n", ranks["count"].dump(),
                      ranks["started_by"].get<std::string>()) +
          grid(ranks["rows"], [&](const ordered_json& pair) { return reasons.labelOf(pair); }) + reasons.text() +
-         deviceText(ranks["rows"]) + bandwidthText(ranks) + settingsText(ranks["settings"]);
+         networkText(ranks["rows"]) + deviceText(ranks["rows"]) + bandwidthText(ranks) +
+         settingsText(ranks["settings"]);
 }
 
 }  // namespace ulysses::perf

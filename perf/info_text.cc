@@ -34,6 +34,29 @@ std::string nameText(const ordered_json& device) {
   return device["name"].is_null() ? "" : " " + device["name"].get<std::string>();
 }
 
+// Of a rank at a GPU or a NUMA node; empty where nothing is restricted.
+std::string choiceText(const ordered_json& place) {
+  const ordered_json network = place.value("network", ordered_json(nullptr));
+  if (network.is_null() || network["allowed"].is_null()) return "";
+  std::string names;
+  for (const ordered_json& name : network["devices"]) names += (names.empty() ? "" : ", ") + name.get<std::string>();
+  return fmt::format("; a rank here uses {} ({})", names, network["reason"].get<std::string>());
+}
+
+// Adapters' alone: interfaces have lines of their own.
+std::string portsText(const ordered_json& ports) {
+  std::string text;
+  for (const ordered_json& port : ports) {
+    if (!port["rdma"].get<bool>()) continue;
+    const ordered_json& mbit = port["mbit_per_s"];
+    text += line(fmt::format("port {}", port["name"].get<std::string>()),
+                 fmt::format("{}, NUMA node {}, {}, {}", textOr(port["pci"], "not on PCI"),
+                             textOr(port["numa_node"], "unknown"), port["up"].get<bool>() ? "up" : "down",
+                             mbit.is_null() ? "speed unknown" : mbit.dump() + " Mbit/s"));
+  }
+  return text;
+}
+
 std::string deviceText(const ordered_json& device) {
   const ordered_json& rate = device["pci_gbyte_per_s"];
   std::string text = fmt::format("{}{}, NUMA node {}, PCIe {}", textOr(device["pci"], "-"), nameText(device),
@@ -45,7 +68,7 @@ std::string deviceText(const ordered_json& device) {
   if (!device["model"].is_null()) text += fmt::format(" ({})", device["model"].get<std::string>());
   for (const ordered_json& nic : device.value("nearest_nics", ordered_json::array()))
     text += fmt::format("; nearest NIC {} ({})", textOr(nic["name"], "-"), nic["distance"].get<std::string>());
-  return text;
+  return text + choiceText(device);
 }
 
 std::string sharedText(const ordered_json& cache) {
@@ -65,12 +88,13 @@ std::string machineText(const ordered_json& host) {
   for (const ordered_json& node : host["numa_nodes"])
     text += line(fmt::format("NUMA node {}", node["node"].dump()),
                  fmt::format("{}, {} cores, hardware threads {}", bytesOr(node["memory_bytes"], "memory unknown"),
-                             node["cores"].dump(), textOr(node["hardware_threads"], "-")));
+                             node["cores"].dump(), textOr(node["hardware_threads"], "-")) +
+                     choiceText(node));
   for (const ordered_json& gpu : host["gpus"]) text += line("GPU", deviceText(gpu));
   for (const ordered_json& nic : host["nics"]) text += line("NIC", deviceText(nic));
   if (host["gpus"].empty()) text += line("GPU", "none");
   if (host["nics"].empty()) text += line("NIC", "none on PCI");
-  return text;
+  return text + portsText(host["network_ports"]);
 }
 
 std::string resourceText(const ordered_json& resource, bool isBytes) {

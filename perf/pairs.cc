@@ -109,7 +109,7 @@ ordered_json pairRow(ulyssesComm_t comm, int nRanks, int rank) {
   const ordered_json dump = dumpOf(comm);
   for (const ordered_json& peer : dump["peers"])
     pairs.at(peer["rank"].get<size_t>()) = pairJson(peer["rank"], peer["path"], peer["reason"]);
-  return {{"rank", rank}, {"pid", getpid()}, {"pairs", pairs}};
+  return {{"rank", rank}, {"pid", getpid()}, {"network", dump["network"]}, {"pairs", pairs}};
 }
 
 void measurePairs(ulyssesComm_t comm, int nRanks, int rank, ordered_json& row, const std::function<void()>& onPair) {

@@ -10,6 +10,7 @@
 
 #include "base/env.h"
 #include "base/own_file.h"
+#include "topo/nic_json.h"
 
 namespace ulysses {
 namespace {
@@ -67,13 +68,6 @@ ordered_json settingsJson(const Settings& settings) {
     json[row.name] = {{"value", row.word ? ordered_json(row.word) : ordered_json(row.value)},
                       {"from", nameOf(row.from)}};
   return json;
-}
-
-ordered_json networkJson(const std::optional<NicChoice>& nics) {
-  if (!nics) return nullptr;
-  return {{"devices", nics->nics},
-          {"allowed", nics->isRestricted() ? ordered_json(nics->allowed) : ordered_json(nullptr)},
-          {"reason", nics->reason}};
 }
 
 ordered_json failureJson(const Failure& failure) {
@@ -154,7 +148,7 @@ std::string dumpOf(const Exchange& exchange, const Settings& settings, const std
                              {"comm", self.name},
                              {"time_step_us", timeStepUs()},
                              {"settings", settingsJson(settings)},
-                             {"network", networkJson(nics)}};
+                             {"network", nics ? jsonOf(*nics) : ordered_json(nullptr)}};
   std::string text = "{";
   for (const auto& [key, value] : head.items())
     text += formatText("{}\n\"{}\": {}", text.size() == 1 ? "" : ",", key, textOf(value));

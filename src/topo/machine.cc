@@ -193,18 +193,21 @@ Machine read(hwloc_topology_t topology) {
   return machine;
 }
 
-/// The NICs for which `distanceTo` gives the least.
+/// Less is nearer: on one switch the fewer bridges both are below.
+using Nearness = std::pair<Distance, std::ptrdiff_t>;
+
+/// The NICs for which `nearnessOf` gives the least.
 template <typename Fn>
-std::vector<int> nearest(const Machine& machine, Fn&& distanceTo) {
+std::vector<int> nearest(const Machine& machine, Fn&& nearnessOf) {
   std::vector<int> nics;
-  Distance least = Distance::OtherNuma;
+  Nearness least(Distance::OtherNuma, 0);
   for (int i = 0; i < std::ssize(machine.devices); ++i) {
     const Device& device = machine.devices[static_cast<size_t>(i)];
     if (device.kind != DeviceKind::Nic) continue;
-    const Distance distance = distanceTo(device);
-    if (distance < least) nics.clear();
-    least = std::min(least, distance);
-    if (distance == least) nics.push_back(i);
+    const Nearness nearness = nearnessOf(device);
+    if (nearness < least) nics.clear();
+    least = std::min(least, nearness);
+    if (nearness == least) nics.push_back(i);
   }
   return nics;
 }
@@ -258,12 +261,14 @@ Distance distanceBetween(const Device& a, const Device& b) {
 }
 
 std::vector<int> nearestNicsOf(const Machine& machine, const Device& gpu) {
-  return nearest(machine, [&](const Device& nic) { return distanceBetween(gpu, nic); });
+  return nearest(machine,
+                 [&](const Device& nic) { return Nearness(distanceBetween(gpu, nic), -sharedBridges(gpu, nic)); });
 }
 
 std::vector<int> nearestNicsOf(const Machine& machine, int numaNode) {
-  return nearest(
-      machine, [&](const Device& nic) { return nic.numaNode == numaNode ? Distance::SameNuma : Distance::OtherNuma; });
+  return nearest(machine, [&](const Device& nic) {
+    return Nearness(nic.numaNode == numaNode ? Distance::SameNuma : Distance::OtherNuma, 0);
+  });
 }
 
 std::vector<int> dealNics(std::span<const std::vector<int>> candidates) {

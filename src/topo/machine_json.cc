@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/format.h"
+#include "topo/nic_json.h"
 
 namespace ulysses {
 namespace {
@@ -29,6 +30,27 @@ ordered_json cachesJson(const Machine& machine) {
   return list;
 }
 
+/// What cores of a node say of a rank's place: nothing where it is the only one.
+std::vector<int> boundTo(const Machine& machine, int node) {
+  return machine.numaNodes > 1 ? std::vector<int>{node} : std::vector<int>();
+}
+
+ordered_json portsJson(const Machine& machine) {
+  ordered_json list = ordered_json::array();
+  for (const NetPort& port : machine.ports) {
+    const auto device = std::ranges::find(machine.devices, port.pciId, &Device::pciId);
+    const bool isTold = !port.pciId.empty() && device != machine.devices.end() && device->numaIsTold;
+    list.push_back({{"name", port.name},
+                    {"rdma", port.isRdma},
+                    {"up", port.isUp},
+                    {"internal", port.isInternal},
+                    {"mbit_per_s", numberOrNull(port.mbitPerSecond)},
+                    {"pci", textOrNull(port.pciId)},
+                    {"numa_node", isTold ? ordered_json(device->numaNode) : ordered_json(nullptr)}});
+  }
+  return list;
+}
+
 ordered_json nodesJson(const Machine& machine) {
   ordered_json list = ordered_json::array();
   for (int node = 0; node < std::ssize(machine.nodes); ++node) {
@@ -37,7 +59,8 @@ ordered_json nodesJson(const Machine& machine) {
                     {"os_index", numa.osIndex},
                     {"memory_bytes", numberOrNull(numa.memoryBytes)},
                     {"cores", std::count(machine.numaOfCore.begin(), machine.numaOfCore.end(), node)},
-                    {"hardware_threads", numa.threads}});
+                    {"hardware_threads", numa.threads},
+                    {"network", jsonOf(chooseNics(machine, {.numaNodes = boundTo(machine, node)}, {}))}});
   }
   return list;
 }
@@ -61,7 +84,10 @@ ordered_json devicesJson(const Machine& machine, DeviceKind kind) {
                          {"pci", textOrNull(device.pciId)},
                          {"pci_gbyte_per_s", numberOrNull(device.pciGbytesPerSecond)},
                          {"numa_node", device.numaIsTold ? ordered_json(device.numaNode) : ordered_json(nullptr)}};
-    if (kind == DeviceKind::Gpu) json["nearest_nics"] = nearestJson(machine, device);
+    if (kind == DeviceKind::Gpu) {
+      json["nearest_nics"] = nearestJson(machine, device);
+      json["network"] = jsonOf(chooseNics(machine, {.gpuPciId = device.pciId}, {}));
+    }
     list.push_back(std::move(json));
   }
   return list;
@@ -88,7 +114,8 @@ std::string jsonOf(const Machine& machine, const std::optional<HostId>& host) {
       {"caches", cachesJson(machine)},
       {"numa_nodes", nodesJson(machine)},
       {"gpus", devicesJson(machine, DeviceKind::Gpu)},
-      {"nics", devicesJson(machine, DeviceKind::Nic)}};
+      {"nics", devicesJson(machine, DeviceKind::Nic)},
+      {"network_ports", portsJson(machine)}};
   // Names may hold any bytes: what is not UTF-8 is replaced.
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace);
 }

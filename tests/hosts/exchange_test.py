@@ -193,6 +193,20 @@ class NetDevices(Case):
                 for each in ended:
                     self.assertIn(f"network devices eth0,eth1: {reason}", each.output)
 
+    def test_ulysses_info_shows_those_of_ranks_and_pairs(self) -> None:
+        if not perf_program:
+            self.skipTest("ulysses_info is not built (Meson option perf)")
+        command = [str(Path(perf_program).with_name("ulysses_info")), "--json", "-"]
+        with Hosts(2, interfaces=2) as hosts:
+            with Ranks(hosts, command, 2, of_host=lambda host: {"ULYSSES_NET_DEVICES": f"eth{host}" if host else "any"}) as ranks:
+                ended = ranks.wait()
+        self.good(ended)
+        rows = json.loads(ended[0].output)["ranks"]["rows"]
+        both = {"devices": ["eth0", "eth1"], "allowed": None, "reason": "ULYSSES_NET_DEVICES=any at rank 0"}
+        one = {"devices": ["eth1"], "allowed": ["eth1"], "reason": "ULYSSES_NET_DEVICES=eth1"}
+        self.assertEqual([row["network"] for row in rows], [both, both, one, one])
+        self.assertEqual([pair["network"] for pair in rows[2]["pairs"]], 2 * [{"own": ["eth1"], "peer": ["eth0", "eth1"]}] + [None, None])
+
     def test_ucx_net_devices_goes_before_a_word(self) -> None:
         with Hosts(2, interfaces=2) as hosts:
             environment = {"UCX_NET_DEVICES": "eth1", "ULYSSES_DEBUG": "INFO", "ULYSSES_DEBUG_SUBSYS": "PATH"}

@@ -30,14 +30,17 @@ RESOURCE = {"soft": OPTIONAL_COUNT, "hard": OPTIONAL_COUNT}
 DEVICE = {"name": OPTIONAL_TEXT, "model": OPTIONAL_TEXT, "pci": OPTIONAL_TEXT, "pci_gbyte_per_s": OPTIONAL_NUMBER,
           "numa_node": OPTIONAL_COUNT}
 NIC = {**DEVICE, "mbit_per_s": OPTIONAL_COUNT}
+NETWORK = {"devices": [TEXT], "allowed": ([TEXT], type(None)), "reason": TEXT}
+PORT = {"name": TEXT, "rdma": bool, "up": bool, "internal": bool, "mbit_per_s": OPTIONAL_COUNT, "pci": OPTIONAL_TEXT,
+        "numa_node": OPTIONAL_COUNT}
 NEAREST = {"name": OPTIONAL_TEXT, "pci": OPTIONAL_TEXT, "distance": TEXT}
 MACHINE = {"hwloc": TEXT, "name": OPTIONAL_TEXT, "boot_id_hash": OPTIONAL_TEXT, "network_namespace": OPTIONAL_COUNT,
            "system": OPTIONAL_TEXT, "cpu": OPTIONAL_TEXT, "cores": COUNT, "hardware_threads": COUNT,
            "memory_bytes": OPTIONAL_COUNT,
            "caches": [{"level": COUNT, "bytes": COUNT, "count": COUNT, "cores_sharing_one": COUNT}],
            "numa_nodes": [{"node": COUNT, "os_index": COUNT, "memory_bytes": OPTIONAL_COUNT, "cores": COUNT,
-                           "hardware_threads": TEXT}],
-           "gpus": [{**DEVICE, "nearest_nics": [NEAREST]}], "nics": [DEVICE]}
+                           "hardware_threads": TEXT, "network": NETWORK}],
+           "gpus": [{**DEVICE, "nearest_nics": [NEAREST], "network": NETWORK}], "nics": [DEVICE], "network_ports": [PORT]}
 HOST = {**MACHINE, "nics": [NIC], "cores_of_this_process": [COUNT],
         "limits": {"memory_available_bytes": COUNT, "memory_cgroup_limit_bytes": OPTIONAL_COUNT,
                    "memory_cgroup_left_bytes": OPTIONAL_COUNT, "open_files": RESOURCE, "locked_bytes": RESOURCE,
@@ -54,20 +57,21 @@ HEAD = {"schema": COUNT, "tool": TEXT, "library": LIBRARY}
 ENVIRONMENT = [{name: TEXT for name in ("name", "value", "from", "default", "values", "meaning")}]
 SETTING = {"value": COUNT, "from": TEXT}
 PAIR = {"peer": COUNT, "path": TEXT, "reason": TEXT, "gbyte_per_s": OPTIONAL_NUMBER, "device_path": OPTIONAL_TEXT,
-        "device_reason": TEXT}
+        "device_reason": TEXT, "network": ({"own": [TEXT], "peer": [TEXT]}, type(None))}
 RANKS = {"count": COUNT, "started_by": TEXT, "measured_bytes": OPTIONAL_COUNT,
          "settings": {**{name: SETTING for name in ("timeout_ms", "init_timeout_ms", "staging_bytes", "plan_cache_size",
                                                     "progress_thread", "stream_bytes", "verify", "gpu_blocks")},
                       **{name: {"value": TEXT, "from": TEXT} for name in ("path", "two_level", "net_devices", "gpu_engine")}},
-         "rows": [{"rank": COUNT, "pid": COUNT, "host": COUNT, "gpu": OPTIONAL_COUNT, "pairs": [PAIR]}]}
+         "rows": [{"rank": COUNT, "pid": COUNT, "host": COUNT, "gpu": OPTIONAL_COUNT, "network": (NETWORK, type(None)),
+                   "pairs": [PAIR]}]}
 REPORT = {**HEAD, "hosts": [HOST], "environment": ENVIRONMENT}
 RANKS_REPORT = {**HEAD, "hosts": [{**HOST, "ranks": [COUNT]}], "ranks": RANKS, "environment": ENVIRONMENT}
 FILE_REPORT = {**HEAD, "topology_file": TEXT, "hosts": [MACHINE]}
 
 
 def differences(shape: object, value: object, place: str = "") -> list[str]:
-    """Where a value has not exactly the keys and types of a shape. (LIST, NoneType): a list or null."""
-    if isinstance(shape, tuple) and isinstance(shape[0], list):
+    """Where a value has not exactly the keys and types of a shape. (LIST, NoneType): a list or null; so for objects."""
+    if isinstance(shape, tuple) and isinstance(shape[0], (dict, list)):
         return [] if value is None else differences(shape[0], value, place)
     if isinstance(shape, dict):
         if not isinstance(value, dict):
@@ -368,7 +372,7 @@ def check_rank_dies() -> None:
 
 
 def check_topology() -> None:
-    for name, cores, gpus, nics in (("two_sockets", 4, 0, 2), ("eight_gpus", 8, 8, 8), ("asymmetric", 4, 3, 1)):
+    for name, cores, gpus, nics in (("two_sockets", 4, 0, 2), ("eight_gpus", 8, 8, 8), ("asymmetric", 4, 3, 1), ("odd", 8, 2, 4)):
         file = str(MACHINES / f"{name}.xml")
         value = report(FILE_REPORT, "--topology", file)
         host = value["hosts"][0]
@@ -377,7 +381,10 @@ def check_topology() -> None:
               name)
         equal(host["boot_id_hash"], None, "boot id hash of a file")
     run([info_program, "--topology", str(MACHINES / "eight_gpus.xml")]).says(
-        "host eight-gpus", "0000:86:00.0, NUMA node 1", "nearest NIC mlx5_7 (same PCIe switch)", "NUMA node 1")
+        "host eight-gpus", "0000:86:00.0, NUMA node 1", "nearest NIC mlx5_7 (same PCIe switch); a rank here uses mlx5_7:1 (same PCIe switch as GPU 0000:86:00.0)",
+        "hardware threads 4-7; a rank here uses mlx5_4:1, mlx5_5:1, mlx5_6:1, mlx5_7:1 (same NUMA node as its cores (NUMA node 1))",
+        "port mlx5_7:1          0000:86:01.0, NUMA node 1, up, speed unknown")
+    run([info_program, "--topology", str(MACHINES / "odd.xml")]).says("port mlx5_3:1          0000:42:00.0, NUMA node 2, down")
 
 
 def check_own_topology() -> None:
@@ -387,6 +394,9 @@ def check_own_topology() -> None:
         file = f"{name}/here.xml"
         subprocess.run([program("lstopo"), "--whole-io", file], check=True, capture_output=True)
         there = report(FILE_REPORT, "--topology", file)["hosts"][0]
+    for host in (here, there):  # a file does not tell which interfaces are up
+        for node in host["numa_nodes"]:
+            del node["network"]
     for key in ("name", "system", "cpu", "cores", "hardware_threads", "memory_bytes", "caches", "numa_nodes"):
         equal(there[key], here[key], key)
     equal([nic["pci"] for nic in there["nics"]], [nic["pci"] for nic in here["nics"]], "nics")

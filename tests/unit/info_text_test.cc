@@ -10,6 +10,7 @@
 
 #include "device_pairs.h"
 #include "merge_hosts.h"
+#include "network_pairs.h"
 
 namespace ulysses::perf {
 namespace {
@@ -65,6 +66,31 @@ TEST(RanksText, EachReasonHasItsLabel) {
   EXPECT_THAT(text, HasSubstr("  shm.2: far (1 pair)\n"));
   EXPECT_THAT(text, HasSubstr("bandwidth of each pair: not known"));
   EXPECT_THAT(text, HasSubstr("timeout_ms             5 (config)"));
+}
+
+ordered_json networkOf(const char* device, const ordered_json& allowed) {
+  return {{"devices", {device}}, {"allowed", allowed}, {"reason", "near"}};
+}
+
+TEST(RanksText, RanksHaveTheirNetworkDevices) {
+  ordered_json ranks = twoRanks(nullptr, nullptr);
+  EXPECT_THAT(ranksText(ranks), testing::Not(HasSubstr("network devices")));
+  for (ordered_json& row : ranks["rows"]) row["network"] = networkOf("mlx5_0:1", {"mlx5_0:1", "eth0"});
+  EXPECT_THAT(ranksText(ranks), HasSubstr("\nnetwork devices of the ranks\n  rank 0, 1: mlx5_0:1: near (UCX may use "
+                                          "mlx5_0:1,eth0)\n"));
+  ranks["rows"][1]["network"] = networkOf("eth1", nullptr);
+  EXPECT_THAT(ranksText(ranks), HasSubstr("  rank 1: eth1: near\n"));
+}
+
+TEST(NetworkPairs, BothEndsOfWhatMessagesJoin) {
+  ordered_json rows = twoRanks(nullptr, nullptr)["rows"];
+  rows[0]["network"] = networkOf("mlx5_0:1", nullptr);
+  rows[1]["network"] = networkOf("mlx5_1:1", nullptr);
+  rows[0]["pairs"][1]["path"] = "ucx";
+  addNetworkPairs(rows);
+  EXPECT_EQ(rows[0]["pairs"][1]["network"], ordered_json::parse(R"({"own": ["mlx5_0:1"], "peer": ["mlx5_1:1"]})"));
+  EXPECT_TRUE(rows[0]["pairs"][0]["network"].is_null());
+  EXPECT_TRUE(rows[1]["pairs"][0]["network"].is_null()) << "shared memory";
 }
 
 TEST(RanksText, OnlyWhatWasMeasuredIsANumber) {

@@ -78,7 +78,12 @@ TEST(Topology, TwoSocketsWithMemoryAndCaches) {
   EXPECT_EQ(machine["caches"], json::parse(R"([{"level": 3, "bytes": 33554432, "count": 2, "cores_sharing_one": 2}])"));
   ASSERT_EQ(machine["numa_nodes"].size(), 2u);
   EXPECT_EQ(machine["numa_nodes"][1], json::parse(R"({"node": 1, "os_index": 1, "memory_bytes": 68719476736, "cores": 2,
-                                                      "hardware_threads": "2-3"})"));
+                                                      "hardware_threads": "2-3", "network": {
+                                                      "devices": ["eth0", "eth1"], "allowed": null,
+                                                      "reason": "no adapter for RDMA is up: UCX chooses among interfaces"}})"));
+  EXPECT_EQ(machine["network_ports"][1],
+            json::parse(R"({"name": "eth1", "rdma": false, "up": true, "internal": false, "mbit_per_s": null,
+                            "pci": "0000:81:00.0", "numa_node": 1})"));
   ASSERT_EQ(machine["nics"].size(), 2u);
   EXPECT_EQ(machine["nics"][1]["name"], "eth1");
   EXPECT_EQ(machine["nics"][1]["pci"], "0000:81:00.0");
@@ -103,7 +108,21 @@ TEST(Topology, EachGpuHasItsNearestNics) {
     ASSERT_EQ(gpu["nearest_nics"].size(), 1u);
     EXPECT_EQ(gpu["nearest_nics"][0]["name"], "mlx5_" + std::to_string(i));
     EXPECT_EQ(gpu["nearest_nics"][0]["distance"], "same PCIe switch");
+    EXPECT_EQ(gpu["network"]["devices"], json::array({"mlx5_" + std::to_string(i) + ":1"}));
+    EXPECT_EQ(gpu["network"]["reason"], "same PCIe switch as GPU " + gpu["pci"].get<std::string>());
   }
+  EXPECT_EQ(machine["numa_nodes"][1]["network"]["allowed"],
+            json::parse(R"(["mlx5_4:1", "mlx5_5:1", "mlx5_6:1", "mlx5_7:1"])"));
+}
+
+TEST(Topology, PortsThatAreDownOrHaveNoPlace) {
+  const json ports = described("odd")["network_ports"];
+  ASSERT_EQ(ports.size(), 9u);
+  EXPECT_FALSE(ports[3]["up"]);
+  EXPECT_EQ(ports[3]["numa_node"], 2);
+  EXPECT_TRUE(ports[4]["pci"].is_null()) << ports[4];
+  EXPECT_TRUE(ports[4]["numa_node"].is_null()) << ports[4];
+  EXPECT_TRUE(ports[5]["internal"]) << ports[5];
 }
 
 TEST(Topology, FarNicsAreNearestToo) {
@@ -112,6 +131,16 @@ TEST(Topology, FarNicsAreNearestToo) {
   EXPECT_EQ(machine["gpus"][0]["nearest_nics"][0]["distance"], "same PCIe root");
   EXPECT_EQ(machine["gpus"][2]["nearest_nics"][0]["distance"], "other NUMA node");
   EXPECT_EQ(machine["gpus"][2]["nearest_nics"][0]["name"], "eth0");
+}
+
+TEST(Topology, OfSwitchesInARowTheInnermostIsNearest) {
+  const json machine = described("odd");
+  for (std::size_t i = 0; i < 2; ++i) {
+    const json& nearest = machine["gpus"][i]["nearest_nics"];
+    ASSERT_EQ(nearest.size(), 1u) << nearest;
+    EXPECT_EQ(nearest[0]["name"], "mlx5_" + std::to_string(i));
+    EXPECT_EQ(machine["gpus"][i]["network"]["devices"], json::array({"mlx5_" + std::to_string(i) + ":1"}));
+  }
 }
 
 /// A host bridge that hangs at the machine itself, as hwloc has it where the firmware does not say more.
