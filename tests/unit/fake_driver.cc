@@ -3,11 +3,13 @@
 //
 // In place of CUDA's driver: what it says of the current GPU is what the test set.
 #include <cstdio>
+#include <cstdlib>
 
 #define ULYSSES_TEST_EXPORT extern "C" __attribute__((visibility("default")))
 
 namespace {
 int current = -1;  // ordinal; -1: no context
+[[gnu::constructor]] void noteLoading() { setenv("ULYSSES_TEST_DRIVER_LOADED", "1", 1); }
 }  // namespace
 
 ULYSSES_TEST_EXPORT void setCurrent(int ordinal);
