@@ -74,7 +74,8 @@ NicRequest parseNetDevices(const char* text) {
 }
 
 int32_t placeNodeFor(const NicRequest& own) {
-  if (!dependsOnPlace(systemPorts(), own.policy)) return -1;
+  const bool looksAtInterfaces = own.policy == NicPolicy::Nearest;
+  if (!dependsOnPlace(looksAtInterfaces ? systemPorts() : systemAdapters(), own.policy)) return -1;
   if (const std::string gpu = currentGpuPciId(); !gpu.empty()) return numaNodeOfPci(gpu);
   const std::vector<int> nodes = boundNumaNodes();
   return nodes.empty() ? -1 : nodes.front();

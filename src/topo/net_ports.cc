@@ -79,6 +79,16 @@ NetPort adapterPort(const fs::path& adapter, const std::string& number) {
           .pciId = pciIdOf(adapter / "device")};
 }
 
+std::vector<NetPort> adaptersIn(const std::string& sys) {
+  std::vector<NetPort> ports;
+  const fs::path adapters = fs::path(sys) / "class/infiniband";
+  for (const std::string& adapter : namesIn(adapters))
+    for (const std::string& number : namesIn(adapters / adapter / "ports"))
+      ports.push_back(adapterPort(adapters / adapter, number));
+  sortPorts(ports);
+  return ports;
+}
+
 bool hasAddress(const ifaddrs& entry) {
   return entry.ifa_addr && (entry.ifa_addr->sa_family == AF_INET || entry.ifa_addr->sa_family == AF_INET6);
 }
@@ -111,15 +121,13 @@ void sortPorts(std::vector<NetPort>& ports) {
 }
 
 std::vector<NetPort> portsIn(const std::string& sys, const std::vector<InterfaceState>& interfaces) {
-  std::vector<NetPort> ports;
-  const fs::path adapters = fs::path(sys) / "class/infiniband";
-  for (const std::string& adapter : namesIn(adapters))
-    for (const std::string& number : namesIn(adapters / adapter / "ports"))
-      ports.push_back(adapterPort(adapters / adapter, number));
+  std::vector<NetPort> ports = adaptersIn(sys);
   for (const InterfaceState& interface : interfaces) ports.push_back(interfacePort(sys, interface));
   sortPorts(ports);
   return ports;
 }
+
+std::vector<NetPort> systemAdapters() { return adaptersIn("/sys"); }
 
 std::vector<NetPort> systemPorts() { return portsIn("/sys", interfacesNow()); }
 

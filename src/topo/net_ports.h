@@ -22,6 +22,9 @@ std::vector<NetPort> portsIn(const std::string& sys, const std::vector<Interface
 /// Reads a few small files for each; no walk of PCI. Throws SystemError.
 std::vector<NetPort> systemPorts();
 
+/// Those of adapters alone: on a host of many containers there are hundreds of interfaces.
+std::vector<NetPort> systemAdapters();
+
 /// Adapters' ports first, each kind by name, in the order of the numbers in it: mlx5_2 before mlx5_10.
 void sortPorts(std::vector<NetPort>& ports);
 
