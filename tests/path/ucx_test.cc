@@ -250,6 +250,16 @@ TEST(UcxPath, AKilledPeerIsLost) {
       1);
 }
 
+/// Ranks of one process may be near different devices.
+TEST(UcxContext, IsOneForEachListOfDevices) {
+  const auto any = UcxContext::shared(), loopback = UcxContext::shared("lo");
+  EXPECT_EQ(UcxContext::shared(), any);
+  EXPECT_EQ(UcxContext::shared("lo"), loopback);
+  EXPECT_NE(any, loopback);
+  const std::weak_ptr<UcxContext> gone = UcxContext::shared("lo,eth7");
+  EXPECT_TRUE(gone.expired()) << "nobody uses it";
+}
+
 TEST(UcxPath, UcxLeavesSignalsAlone) {
   struct sigaction before {
   }, after{};
