@@ -18,11 +18,13 @@ std::string& threadError() {
 HandleTable::Reference requireComm(uint64_t id) {
   require(id != 0, "comm is NULL");
   HandleTable::Reference comm = HandleTable::instance().find(id);
-  if (!comm)
+  if (!comm) {
+    warnOfReplays();
     raise(Result::InvalidUsage,
           "comm {:#x} is not a communicator: it was destroyed or aborted before, never made, or made before this "
           "process was forked off (a child makes its own)",
           id);
+  }
   return comm;
 }
 

@@ -75,6 +75,7 @@ Communicator::Communicator(Identity identity, Routes routes, Settings settings, 
     wroteDump_ = true;
   });
   logState();
+  warnOfReplays();
   if (settings_.progressThread) progressThread_ = startThread("progress_thread=1", [this] { runProgress(); });
 }
 
@@ -82,6 +83,7 @@ Communicator::~Communicator() {
   stopProgress_.store(true);
   if (progressThread_.joinable()) progressThread_.join();
   if (device_) device_->finish();  // kernels read the plans
+  warnOfReplays();
 }
 
 void Communicator::logState() const {
@@ -207,6 +209,7 @@ Result Communicator::refuseOnDevice(Result result, const std::string& text, void
 }
 
 void Communicator::enqueueChecked(const Call& call, void* stream) {
+  warnOfReplays();
   if (const auto trouble = device_->trouble()) throw Error(static_cast<Result>(trouble->result), trouble->text);
   requireCurrent(device_->runtime());
   PreparedCall& prepared = plans_.get(call);
@@ -245,6 +248,7 @@ std::vector<std::byte> Communicator::allGather(std::span<const std::byte> mine) 
 }
 
 const void* Communicator::registerDevice(std::byte* pointer, int64_t bytes, bool window) {
+  warnOfReplays();
   try {
     if (routes_.ranksHere != nRanks_)
       raise(Result::NotSupported,
@@ -254,7 +258,8 @@ const void* Communicator::registerDevice(std::byte* pointer, int64_t bytes, bool
       device_ = std::make_unique<DeviceGroup>(makeDeviceRuntime(), rank_, nRanks_,
                                               DeviceGroup::Options{.timeoutMs = settings_.timeoutMs,
                                                                    .policy = settings_.gpuEngine,
-                                                                   .mostBlocks = static_cast<int>(settings_.gpuBlocks)},
+                                                                   .mostBlocks = static_cast<int>(settings_.gpuBlocks),
+                                                                   .who = exchange_->identity().whoText()},
                                               [this](std::span<const std::byte> mine) { return allGather(mine); });
       sharedDevice_.store(device_.get(), std::memory_order_release);
     }
@@ -295,6 +300,7 @@ std::optional<Cause> Communicator::deviceTrouble() const {
 }
 
 Result Communicator::asyncError() const {
+  warnOfReplays();
   if (const Path* path = revokedPath()) return static_cast<Result>(path->cause().result);
   if (const auto trouble = deviceTrouble()) return static_cast<Result>(trouble->result);
   return outstanding_.load(std::memory_order_relaxed) ? Result::InProgress : Result::Success;

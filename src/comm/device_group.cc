@@ -74,8 +74,19 @@ DeviceGroup::DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int n
       nRanks_(nRanks),
       policy_(options.policy),
       allGather_(std::move(allGather)),
-      end_(*runtime_,
-           {.rank = rank, .nRanks = nRanks, .timeoutMs = options.timeoutMs, .mostBlocks = options.mostBlocks}) {}
+      end_(*runtime_, {.rank = rank,
+                       .nRanks = nRanks,
+                       .timeoutMs = options.timeoutMs,
+                       .mostBlocks = options.mostBlocks,
+                       .who = options.who}) {}
+
+/// What was enqueued is done, and what a graph launches later finds the lease ended; what it launched meanwhile is
+/// waited for too.
+void DeviceGroup::finish() noexcept {
+  runtime_->finish();
+  end_.retire();
+  runtime_->finish();
+}
 
 DeviceGroup::~DeviceGroup() {
   finish();
@@ -357,9 +368,9 @@ void DeviceGroup::enqueue(PreparedCall& prepared, std::span<const std::byte* con
     return;
   }
   const ShadowedCall call(shadows_, *prepared.device, inputs, outputs);
-  call.copyIn(*runtime_, end_.blocks(), stream);
+  call.copyIn(*runtime_, end_.lease(), end_.blocks(), stream);
   end_.enqueue(*prepared.device, call.inputs(), call.outputs(), stream);
-  call.copyOut(*runtime_, end_.blocks(), stream);
+  call.copyOut(*runtime_, end_.lease(), end_.blocks(), stream);
 }
 
 }  // namespace ulysses

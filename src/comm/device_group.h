@@ -22,6 +22,7 @@ class DeviceGroup {
     int64_t timeoutMs;
     EnginePolicy policy;  // of this rank; rank 0's holds
     int mostBlocks;       // thread blocks of a launch; 0: as many as there is room for
+    std::string who;      // this rank, as users know it
   };
   DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int nRanks, const Options& options,
               AllGather allGather);
@@ -49,8 +50,8 @@ class DeviceGroup {
   /// This rank cannot make its call; that of its peers fails.
   void refuse(Result result, void* stream) { end_.refuse(result, stream); }
 
-  /// Waits for the kernels of this rank; before anything that they use is freed.
-  void finish() noexcept { runtime_->finish(); }
+  /// Waits for the kernels of this rank, the last ones: before anything that they use is freed.
+  void finish() noexcept;
   /// From any thread.
   void revoke() noexcept { end_.revoke(); }
   std::optional<Cause> trouble() const { return end_.trouble(); }

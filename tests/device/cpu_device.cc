@@ -26,6 +26,7 @@ class NothingIsLeft : public testing::EmptyTestEventListener {
   void OnTestEnd(const testing::TestInfo&) override {
     CpuRuntime::letCopiesRace(false);
     EXPECT_EQ(CpuRuntime::held(), 0u) << "device memory was not freed";
+    EXPECT_EQ(CpuRuntime::spoiled(), 0u) << "device memory was written to after it was freed";
   }
 };
 const bool listens = [] {

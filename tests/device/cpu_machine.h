@@ -9,13 +9,19 @@
 
 namespace ulysses::test {
 
-/// Where a thread is in a launch; all that moving bytes asks for.
+/// Where a thread is in a launch; and words.
 struct SerialMachine {
   std::uint32_t block_, blocks_, thread_, threads_;
   std::uint32_t block() const { return block_; }
   std::uint32_t blocks() const { return blocks_; }
   std::uint32_t thread() const { return thread_; }
   std::uint32_t threads() const { return threads_; }
+  std::uint32_t load(const std::uint32_t* word) const {
+    return std::atomic_ref(*const_cast<std::uint32_t*>(word)).load(std::memory_order_acquire);
+  }
+  void store(std::uint32_t* word, std::uint32_t value) const {
+    std::atomic_ref(*word).store(value, std::memory_order_release);
+  }
 };
 
 /// What the threads of a block share.
@@ -43,12 +49,6 @@ class CpuMachine : public SerialMachine {
   CpuMachine(const SerialMachine& place, CpuBlock* shared) : SerialMachine(place), shared_(shared) {}
 
   bool any(bool mine) { return shared_->any(mine, phase_++, thread() == 0); }
-  std::uint32_t load(const std::uint32_t* word) const {
-    return std::atomic_ref(*const_cast<std::uint32_t*>(word)).load(std::memory_order_acquire);
-  }
-  void store(std::uint32_t* word, std::uint32_t value) const {
-    std::atomic_ref(*word).store(value, std::memory_order_release);
-  }
   std::uint32_t add(std::uint32_t* word, std::uint32_t value) const {
     return std::atomic_ref(*word).fetch_add(value, std::memory_order_acq_rel);
   }

@@ -10,6 +10,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <span>
 #include <vector>
 
 #include "base/check.h"
@@ -55,6 +56,18 @@ Allocations::const_iterator find(const void* pointer) {
     return each.first <= pointer && pointer < each.first + each.second.bytes;
   });
 }
+
+/// Freed memory is kept until spoiled() has looked at it; what reads an address from it does not come far.
+constexpr unsigned char kFreed = 0xDB;
+std::vector<std::span<std::byte>>& quarantine() {
+  static std::vector<std::span<std::byte>> all;
+  return all;
+}
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kSanitizerQuarantines = true;
+#else
+constexpr bool kSanitizerQuarantines = false;
+#endif
 
 thread_local int current = 0;
 std::array<std::atomic<CpuRuntime::Fate>, 8> fates;
@@ -112,11 +125,25 @@ std::byte* CpuRuntime::allocate(MemoryKind kind, std::int64_t bytes, bool hasHan
 
 void CpuRuntime::free(std::byte* memory) noexcept {
   ++calls;
-  {
-    const std::lock_guard lock(mutex);
-    EXPECT_EQ(allocations().erase(memory), 1u) << "freed what was not allocated";
-  }
-  ::operator delete(memory, kAlignment);
+  const std::lock_guard lock(mutex);
+  const auto found = allocations().find(memory);
+  ASSERT_NE(found, allocations().end()) << "freed what was not allocated";
+  const auto bytes = static_cast<std::size_t>(found->second.bytes);
+  allocations().erase(found);
+  if (kSanitizerQuarantines) return ::operator delete(memory, kAlignment);
+  std::memset(memory, kFreed, bytes);
+  quarantine().emplace_back(memory, bytes);
+}
+
+std::size_t CpuRuntime::spoiled() {
+  const std::lock_guard lock(mutex);
+  const std::size_t spoiled =
+      static_cast<std::size_t>(std::ranges::count_if(quarantine(), [](const std::span<std::byte>& freed) {
+        return std::ranges::any_of(freed, [](std::byte byte) { return byte != std::byte{kFreed}; });
+      }));
+  for (const std::span<std::byte>& freed : quarantine()) ::operator delete(freed.data(), kAlignment);
+  quarantine().clear();
+  return spoiled;
 }
 
 void CpuRuntime::abandon(std::byte* memory) noexcept {
@@ -172,8 +199,10 @@ void CpuRuntime::reach(std::byte* memory) {
 
 template <typename Fn>
 void CpuRuntime::enqueue(void* stream, Fn&& fn) {
+  auto* const on = static_cast<CpuStream*>(stream);
+  if (on->captures()) return on->enqueue(std::forward<Fn>(fn));
   ++*running_;
-  static_cast<CpuStream*>(stream)->enqueue([fn = std::forward<Fn>(fn), running = running_] {
+  on->enqueue([fn = std::forward<Fn>(fn), running = running_] {
     fn();
     --*running;
     running->notify_all();

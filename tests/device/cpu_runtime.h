@@ -2,18 +2,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "path/cuda/runtime.h"
 
 namespace ulysses::test {
 
-/// What is enqueued runs in order, on threads.
+/// Work that was recorded, as in a CUDA graph.
+using CpuGraph = std::vector<std::function<void()>>;
+
+/// What is enqueued runs in order, on threads, or is recorded.
 class CpuStream {
  public:
   template <typename Fn>
   void enqueue(Fn&& fn) {
+    if (recorded_ != nullptr) {
+      recorded_->emplace_back(std::forward<Fn>(fn));
+      return;
+    }
     last_ = std::jthread([before = std::move(last_), fn = std::forward<Fn>(fn)]() mutable {
       if (before.joinable()) before.join();
       fn();
@@ -22,9 +31,16 @@ class CpuStream {
   void wait() {
     if (last_.joinable()) last_.join();
   }
+  void beginCapture(CpuGraph& graph) { recorded_ = &graph; }
+  void endCapture() { recorded_ = nullptr; }
+  bool captures() const { return recorded_ != nullptr; }
+  void launch(const CpuGraph& graph) {
+    for (const auto& node : graph) enqueue(node);
+  }
 
  private:
   std::jthread last_;
+  CpuGraph* recorded_ = nullptr;
 };
 
 /// GPUs that are this process: device memory is host memory that they gave out, kernels are threads, streams
@@ -38,8 +54,10 @@ class CpuRuntime : public DeviceRuntime {
   Allocation allocationOf(const void* pointer) override;
   int device() const override { return device_; }
   int currentDevice() const override;
+  std::uint64_t context() override { return static_cast<std::uint64_t>(device_); }
   std::byte* allocate(std::int64_t bytes) override { return allocate(MemoryKind::Device, bytes); }
   std::byte* allocateShared(std::int64_t bytes) override { return allocate(MemoryKind::Host, bytes); }
+  std::byte* share(std::byte* pages, std::int64_t) override { return pages; }
   /// Managed memory has no handle, as with CUDA; so has what was not allocated to have one.
   std::byte* allocate(MemoryKind kind, std::int64_t bytes, bool hasHandle = true);
   void free(std::byte* memory) noexcept override;
@@ -61,6 +79,8 @@ class CpuRuntime : public DeviceRuntime {
 
   /// Allocations that were not freed, of all.
   static std::size_t held();
+  /// Allocations that were written to after they were freed, since it was asked the last time.
+  static std::size_t spoiled();
   /// How often something was asked for that CUDA asks its driver for, launches left out, by all.
   static std::size_t driverCalls();
   /// What becomes of exchanges on a GPU: they run; or not before that changes; or never; or all blocks but the last do.

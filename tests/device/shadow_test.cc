@@ -37,9 +37,9 @@ class ShadowedRank {
   device::Segment shadow() const { return {shadow_.data(), bytes()}; }
   void enqueue() {
     const ShadowedCall call(shadows_, call_, inputs_, outputs_);
-    call.copyIn(runtime(), end_.blocks(), device_->stream());
+    call.copyIn(runtime(), end_.lease(), end_.blocks(), device_->stream());
     end_.enqueue(call_, call.inputs(), call.outputs(), device_->stream());
-    call.copyOut(runtime(), end_.blocks(), device_->stream());
+    call.copyOut(runtime(), end_.lease(), end_.blocks(), device_->stream());
   }
   /// Byte for byte, what is between the outputs' rows included.
   bool isRight() {

@@ -13,6 +13,7 @@ namespace ulysses::device {
 /// registers.
 template <bool kSums, typename Machine>
 ULYSSES_HOST_DEVICE void exchange(const Arguments& call, Machine& machine) {
+  if (!isLive(call.lease, machine)) return;
   Protocol<Machine> protocol(call, machine);
   if (call.phase == Phase::kClose) {
     protocol.close();

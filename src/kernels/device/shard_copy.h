@@ -3,6 +3,7 @@
 //
 // Copies of tensors within a GPU: between memory that peers cannot map and its shadow, which they can.
 #pragma once
+#include "kernels/device/lease.h"
 #include "kernels/device/push.h"
 
 namespace ulysses::device {
@@ -16,6 +17,7 @@ struct ShardCopy : PushBox {
 
 /// Of one launch; a kernel gets it by value.
 struct ShardCopies {
+  Lease lease;
   ShardCopy copies[kTensors];
   uint32_t n = 0, tiles = 0, tilePieces = 0;
 };
@@ -40,6 +42,7 @@ inline ShardCopies oneRow(std::byte* to, const std::byte* from, uint32_t bytes) 
 /// Every thread of every block of one launch runs this.
 template <typename Machine>
 ULYSSES_HOST_DEVICE void copyShards(const ShardCopies& call, const Machine& machine) {
+  if (!isLive(call.lease, machine)) return;
   const Slab slab = slabOf(call.tiles, machine.block(), machine.blocks());
   forEachTile(call.copies, call.n, slab, call.tilePieces, [&](const ShardCopy& copy, uint32_t first, uint32_t end) {
     pushPieces(machine, copy, first, end, copy.from, copy.to, copy.place);

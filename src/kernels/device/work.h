@@ -10,6 +10,7 @@
 #include "base/data_type.h"
 #include "kernels/device/board.h"
 #include "kernels/device/divisor.h"
+#include "kernels/device/lease.h"
 
 namespace ulysses::device {
 
@@ -75,6 +76,7 @@ struct Steps {
 
 /// Of one launch; everything a kernel gets. Pointers are to memory of this rank's GPU, but for the report.
 struct Arguments {
+  Lease lease;
   int32_t rank = 0, nRanks = 0, nTensors = 0;
   uint32_t segmentsPerRank = 0;
   std::byte* const* boards = nullptr;  // [nRanks], as this rank maps them

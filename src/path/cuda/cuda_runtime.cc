@@ -28,13 +28,17 @@ void check(const device::CudaError& error) {
 }
 
 /// The runtime has no such call, and linking the driver would keep the library from loading where there is none.
-auto addressRange() {
-  using Function = CUresult (*)(CUdeviceptr*, size_t*, CUdeviceptr);
+template <typename Function>
+Function ofDriver(const char* name) {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult found;
-  check(cudaGetDriverEntryPointByVersion("cuMemGetAddressRange", &function, 12000, cudaEnableDefault, &found),
+  check(cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &found),
         "cudaGetDriverEntryPointByVersion");
   return reinterpret_cast<Function>(function);
+}
+
+void check(CUresult result, const char* call) {
+  if (result != CUDA_SUCCESS) raise(Result::SystemError, "{} failed: error {}", call, static_cast<int>(result));
 }
 
 MemoryKind kindOf(cudaMemoryType type) {
@@ -101,6 +105,13 @@ int CudaRuntime::currentDevice() const {
   return device;
 }
 
+uint64_t CudaRuntime::context() {
+  static const auto idOf = ofDriver<CUresult (*)(CUcontext, unsigned long long*)>("cuCtxGetId");
+  unsigned long long id = 0;
+  check(idOf(nullptr, &id), "cuCtxGetId");
+  return id;
+}
+
 DeviceRuntime::Memory CudaRuntime::memoryOf(const void* pointer) {
   cudaPointerAttributes attributes{};
   check(cudaPointerGetAttributes(&attributes, pointer), "cudaPointerGetAttributes");
@@ -109,12 +120,10 @@ DeviceRuntime::Memory CudaRuntime::memoryOf(const void* pointer) {
 }
 
 DeviceRuntime::Allocation CudaRuntime::allocationOf(const void* pointer) {
-  static const auto range = addressRange();
+  static const auto range = ofDriver<CUresult (*)(CUdeviceptr*, size_t*, CUdeviceptr)>("cuMemGetAddressRange");
   CUdeviceptr base = 0;
   size_t bytes = 0;
-  const CUresult result = range(&base, &bytes, reinterpret_cast<CUdeviceptr>(pointer));
-  if (result != CUDA_SUCCESS)
-    ulysses::raise(Result::SystemError, "cuMemGetAddressRange failed: error {}", static_cast<int>(result));
+  check(range(&base, &bytes, reinterpret_cast<CUdeviceptr>(pointer)), "cuMemGetAddressRange");
   return {reinterpret_cast<std::byte*>(base), static_cast<int64_t>(bytes)};
 }
 
@@ -130,6 +139,16 @@ std::byte* CudaRuntime::allocateShared(int64_t bytes) {
   check(cudaHostAlloc(&memory, static_cast<size_t>(bytes), cudaHostAllocMapped), "cudaHostAlloc");
   std::memset(memory, 0, static_cast<size_t>(bytes));
   return static_cast<std::byte*>(memory);
+}
+
+std::byte* CudaRuntime::share(std::byte* pages, int64_t bytes) {
+  const cudaError_t result =
+      cudaHostRegister(pages, static_cast<size_t>(bytes), cudaHostRegisterPortable | cudaHostRegisterMapped);
+  if (result != cudaErrorHostMemoryAlreadyRegistered) check(result, "cudaHostRegister");
+  static_cast<void>(cudaGetLastError());  // it would be the next launch's
+  void* address = nullptr;
+  check(cudaHostGetDevicePointer(&address, pages, 0), "cudaHostGetDevicePointer");
+  return static_cast<std::byte*>(address);
 }
 
 void CudaRuntime::free(std::byte* memory) noexcept {

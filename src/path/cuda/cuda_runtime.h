@@ -17,8 +17,10 @@ class CudaRuntime : public DeviceRuntime {
   Allocation allocationOf(const void* pointer) override;
   int device() const override { return device_; }
   int currentDevice() const override;
+  uint64_t context() override;
   std::byte* allocate(int64_t bytes) override;
   std::byte* allocateShared(int64_t bytes) override;
+  std::byte* share(std::byte* pages, int64_t bytes) override;
   void free(std::byte* memory) noexcept override;
   void write(std::byte* to, const void* from, int64_t bytes) override;
   void read(void* to, const std::byte* from, int64_t bytes) override;

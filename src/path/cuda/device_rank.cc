@@ -45,7 +45,8 @@ DeviceRank::DeviceRank(DeviceRuntime& runtime, const Options& options)
       options_(options),
       board_(makeBoard(runtime, options.nRanks)),
       report_(runtime, runtime.allocateShared(sizeof(device::Report))),
-      segments_(runtime, options.rank, options.nRanks) {}
+      segments_(runtime, options.rank, options.nRanks),
+      lease_(runtime, options.who) {}
 
 void DeviceRank::connect(std::span<std::byte* const> boards, int ranksOnDevice) {
   blocks_ = std::max(1, runtime_.residentBlocks() / ranksOnDevice);
@@ -92,6 +93,7 @@ void DeviceRank::revoke() noexcept {
 }
 
 device::Arguments DeviceRank::prepare(device::Arguments call) const {
+  call.lease = lease();
   call.rank = options_.rank;
   call.nRanks = options_.nRanks;
   call.segmentsPerRank = Segments::kMost;

@@ -4,8 +4,10 @@
 #include <optional>
 #include <span>
 
+#include "base/format.h"
 #include "base/status.h"
 #include "path/cuda/device_call.h"
+#include "path/cuda/launch_lease.h"
 #include "path/cuda/segments.h"
 #include "path/record.h"
 
@@ -19,6 +21,7 @@ class DeviceRank {
     int rank, nRanks;
     int64_t timeoutMs;
     int mostBlocks = 0;  // of an exchange; 0: all that this rank's share of the GPU holds at once
+    std::string who = formatText("rank {}/{}", rank, nRanks);  // as users know it
   };
   DeviceRank(DeviceRuntime& runtime, const Options& options);
 
@@ -34,6 +37,9 @@ class DeviceRank {
   int unheard();
   /// The board is not freed with this object: somebody may still write to it.
   void abandonBoard() { board_.abandon(); }
+  /// Launches that a graph makes from now on do nothing, but for a warning. No other launch may be under way.
+  void retire() noexcept { lease_.end(); }
+  const device::Lease& lease() const { return lease_.device(); }
   Segments& segments() { return segments_; }
   const Segments& segments() const { return segments_; }
 
@@ -66,6 +72,7 @@ class DeviceRank {
   DeviceMemory board_, report_, boards_;
   std::vector<std::byte*> boardsHere_;
   Segments segments_;
+  LaunchLease lease_;  // the last, so that it ends first
 };
 
 }  // namespace ulysses

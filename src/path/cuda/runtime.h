@@ -40,10 +40,14 @@ class DeviceRuntime {
   /// Ordinals of this runtime's GPU, and of the one that is current to this thread. Neither asks the driver.
   virtual int device() const = 0;
   virtual int currentDevice() const = 0;
+  /// Of the GPU's memory in this process: another number after the process has reset the GPU.
+  virtual uint64_t context() = 0;
 
   /// Device memory, zeroed, and host memory that kernels reach. Both are freed with free.
   virtual std::byte* allocate(int64_t bytes) = 0;
   virtual std::byte* allocateShared(int64_t bytes) = 0;
+  /// Lets kernels reach whole pages of host memory that is never freed: as they address it.
+  virtual std::byte* share(std::byte* pages, int64_t bytes) = 0;
   virtual void free(std::byte* memory) noexcept = 0;
   /// Not freed before the process ends.
   virtual void abandon(std::byte*) noexcept {}

@@ -15,8 +15,9 @@ constexpr int64_t kMaxPieces = int64_t{1} << 27;  // of a copy, that the kernel 
 /// Copies that go in one launch, or in more where one is full.
 class Batch {
  public:
-  Batch(DeviceRuntime& runtime, uint32_t tilePieces, int blocks, void* stream)
+  Batch(DeviceRuntime& runtime, const device::Lease& lease, uint32_t tilePieces, int blocks, void* stream)
       : runtime_(runtime), blocks_(blocks), stream_(stream) {
+    copies_.lease = lease;
     copies_.tilePieces = tilePieces;
   }
 
@@ -111,16 +112,16 @@ ShadowedCall::ShadowedCall(const Shadows& shadows, const DeviceCall& call, std::
   }
 }
 
-void ShadowedCall::copyIn(DeviceRuntime& runtime, int blocks, void* stream) const {
-  Batch batch(runtime, call_.arguments().work.tilePieces, blocks, stream);
+void ShadowedCall::copyIn(DeviceRuntime& runtime, const device::Lease& lease, int blocks, void* stream) const {
+  Batch batch(runtime, lease, call_.arguments().work.tilePieces, blocks, stream);
   for (size_t t = 0; t < n_; ++t)
     if (shadowedInputs_[t] != nullptr)
       addCopies(batch, call_, static_cast<int>(t), shadowedInputs_[t], const_cast<std::byte*>(inputs_[t]));
   batch.flush();
 }
 
-void ShadowedCall::copyOut(DeviceRuntime& runtime, int blocks, void* stream) const {
-  Batch batch(runtime, call_.arguments().work.tilePieces, blocks, stream);
+void ShadowedCall::copyOut(DeviceRuntime& runtime, const device::Lease& lease, int blocks, void* stream) const {
+  Batch batch(runtime, lease, call_.arguments().work.tilePieces, blocks, stream);
   for (size_t t = 0; t < n_; ++t)
     if (shadowedOutputs_[t] != nullptr) addCopies(batch, call_, static_cast<int>(t), outputs_[t], shadowedOutputs_[t]);
   batch.flush();

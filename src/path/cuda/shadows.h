@@ -39,8 +39,8 @@ class ShadowedCall {
   std::span<const std::byte* const> inputs() const { return std::span(inputs_).first(n_); }
   std::span<std::byte* const> outputs() const { return std::span(outputs_).first(n_); }
 
-  void copyIn(DeviceRuntime& runtime, int blocks, void* stream) const;
-  void copyOut(DeviceRuntime& runtime, int blocks, void* stream) const;
+  void copyIn(DeviceRuntime& runtime, const device::Lease& lease, int blocks, void* stream) const;
+  void copyOut(DeviceRuntime& runtime, const device::Lease& lease, int blocks, void* stream) const;
 
  private:
   const DeviceCall& call_;
