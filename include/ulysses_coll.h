@@ -187,11 +187,12 @@ ULYSSES_API ulyssesResult_t ulyssesCommAbort(ulyssesComm_t comm);
 ULYSSES_API ulyssesResult_t ulyssesCommGetAsyncError(ulyssesComm_t comm, ulyssesResult_t* asyncError);
 
 // The state of comm at this rank as JSON (docs/user_guide.md has the keys): who this is, settings and where they are
-// from, the first cause, the last failed call with a shell line that runs it again, the peers (process, path, last
-// operation, state), and the last 256 operations with how far each came and when. Healthy or revoked. Written to
-// text[0..bytes), cut and NUL-terminated; *needed: the bytes that all of it takes, NUL included. text may be NULL with
-// bytes 0, needed may be NULL. Local; takes some system calls for each peer; the next text may be a few bytes longer.
-// Errors: InvalidArgument (text is NULL), InvalidUsage (stale handle, or another thread is in a call on comm).
+// from, the first cause, the last failed call with a shell line that runs it again, the GPU with its registered memory
+// and why it is staged, the peers (process, path, last operation, state), and the last 256 operations with how far each
+// came and when. Healthy or revoked. Written to text[0..bytes), cut and NUL-terminated; *needed: the bytes that all of
+// it takes, NUL included. text may be NULL with bytes 0, needed may be NULL. Local; takes some system calls for each
+// peer; the next text may be a few bytes longer. Errors: InvalidArgument (text is NULL), InvalidUsage (stale handle, or
+// another thread is in a call on comm).
 ULYSSES_API ulyssesResult_t ulyssesCommDump(ulyssesComm_t comm, char* text, size_t bytes, size_t* needed);
 
 // How a communicator's rank reaches a peer.

@@ -71,7 +71,7 @@ Communicator::Communicator(Identity identity, Routes routes, Settings settings, 
   exchange_->onFailure([this] {
     // Of mismatches the first; the end of the communicator always, in its place.
     if (wroteDump_ && exchange_->revoked() == Result::Success) return;
-    writeDumpFile(*exchange_, settings_, routes_.nics);
+    writeDumpFile(*exchange_, settings_, routes_.nics, device_.get());
     wroteDump_ = true;
   });
   logState();
@@ -275,7 +275,7 @@ Result Communicator::poison(Operation operation, Result result, const std::strin
   return exchange_->poison(operation, result, text, deadline(), reproduction);
 }
 
-std::string Communicator::dump() const { return dumpOf(*exchange_, settings_, routes_.nics); }
+std::string Communicator::dump() const { return dumpOf(*exchange_, settings_, routes_.nics, device_.get()); }
 
 std::optional<std::string> Communicator::lostPeer() {
   for (int peer = 0; peer < nRanks_; ++peer) {

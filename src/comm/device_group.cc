@@ -220,6 +220,7 @@ const void* DeviceGroup::add(std::byte* pointer, int64_t bytes, bool window) {
     registrations_.pop_back();
     throw;
   }
+  registration.complete = true;
   if (!registration.whyShadow.empty()) {
     shadows_.add(pointer, bytes, registration.shadow.data());
     log::info(log::Subsystem::Memory,
@@ -321,6 +322,13 @@ bool DeviceGroup::accept(const std::vector<Verdict>& verdicts, const std::vector
   }
   agree(hopeless);
   return all;
+}
+
+DeviceGroup::View DeviceGroup::view() const {
+  View view{runtime_->device(), policy_, end_.blocks(), {}};
+  for (const Registration& each : registrations_)
+    if (each.complete) view.ranges.push_back({each.memory, each.bytes, each.window, each.whyShadow});
+  return view;
 }
 
 bool DeviceGroup::remove(const void* handle) {

@@ -56,6 +56,21 @@ class DeviceGroup {
   void revoke() noexcept { end_.revoke(); }
   std::optional<Cause> trouble() const { return end_.trouble(); }
 
+  /// For people who look.
+  struct Range {
+    const std::byte* memory;
+    int64_t bytes;
+    bool window;
+    std::string whyShadow;  // "": peers map the memory itself
+  };
+  struct View {
+    int gpu;  // ordinal in this process
+    EnginePolicy policy;
+    int blocks;
+    std::vector<Range> ranges;  // that are registered
+  };
+  View view() const;
+
  private:
   struct Card;
   using Problem = std::array<char, 240>;  // what went wrong at a rank, "" for nothing
@@ -63,6 +78,7 @@ class DeviceGroup {
     std::byte* memory = nullptr;
     int64_t bytes = 0;
     bool window = false;
+    bool complete = false;  // at every rank
     uint32_t index = 0;
     std::vector<DeviceRuntime::Handle> opened{};
     std::string noHandle{};   // why other processes cannot map the memory

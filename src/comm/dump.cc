@@ -123,6 +123,33 @@ void addLines(std::string& text, const char* key, const std::vector<ordered_json
   text += lines.empty() ? "]" : "\n]";
 }
 
+ordered_json rangeJson(const DeviceGroup::Range& range) {
+  ordered_json staged = nullptr;
+  if (!range.whyShadow.empty()) staged = range.whyShadow;
+  return {{"address", formatText("{}", static_cast<const void*>(range.memory))},
+          {"bytes", range.bytes},
+          {"window", range.window},
+          {"staged", staged}};
+}
+
+/// Registered memory only, so that nothing is asked of the driver.
+void addDevice(std::string& text, const DeviceGroup* device) {
+  if (device == nullptr) {
+    text += ",\n\"gpu\": null";
+    return;
+  }
+  const DeviceGroup::View view = device->view();
+  const auto trouble = device->trouble();
+  const ordered_json gpu = {{"ordinal", view.gpu},
+                            {"engine", nameOf(view.policy)},
+                            {"blocks", view.blocks},
+                            {"failure", trouble ? ordered_json(trouble->text) : ordered_json(nullptr)}};
+  text += ",\n\"gpu\": " + textOf(gpu);
+  std::vector<ordered_json> ranges;
+  for (const DeviceGroup::Range& range : view.ranges) ranges.push_back(rangeJson(range));
+  addLines(text, "gpu_memory", ranges);
+}
+
 std::vector<ordered_json> operationLines(const Exchange& exchange) {
   const uint64_t last = exchange.lastStarted();
   // The place after the last may hold an operation that was being announced.
@@ -136,7 +163,7 @@ std::vector<ordered_json> operationLines(const Exchange& exchange) {
 
 }  // namespace
 
-std::string dumpOf(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics) {
+std::string dumpOf(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics, const DeviceGroup* device) {
   const Identity& self = exchange.identity();
   const ordered_json head = {{"format", kFormat},
                              {"library", versionText(settings.libraryVersion)},
@@ -155,6 +182,7 @@ std::string dumpOf(const Exchange& exchange, const Settings& settings, const std
   const bool isRevoked = exchange.revoked() != Result::Success;
   text += ",\n\"revoked\": " + textOf(isRevoked ? ordered_json(exchange.cause()) : ordered_json(nullptr));
   text += ",\n\"failure\": " + textOf(failureJson(exchange.failure()));
+  addDevice(text, device);
   std::vector<ordered_json> peers;
   for (const PeerView& peer : exchange.peerViews()) peers.push_back(peerJson(peer));
   addLines(text, "peers", peers);
@@ -162,7 +190,7 @@ std::string dumpOf(const Exchange& exchange, const Settings& settings, const std
   return text + "\n}\n";
 }
 
-void writeDumpFile(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics) noexcept {
+void writeDumpFile(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics, const DeviceGroup* device) noexcept {
   try {
     const char* pattern = env::text("ULYSSES_DUMP_FILE");
     if (!pattern) return;
@@ -172,7 +200,7 @@ void writeDumpFile(const Exchange& exchange, const Settings& settings, const std
         expandFileName(pattern, {.host = self.host, .pid = self.pid, .rank = self.rank, .comm = self.name});
     std::string problem;
     const UniqueFd file = openOwnFile(name, Existing::Replace, problem);
-    const std::string text = file ? dumpOf(exchange, settings, nics) : "";
+    const std::string text = file ? dumpOf(exchange, settings, nics, device) : "";
     for (size_t done = 0; problem.empty() && done < text.size();) {
       const ssize_t bytes = ::write(file.get(), text.data() + done, text.size() - done);
       if (bytes < 0 && errno != EINTR) problem = std::strerror(errno);
