@@ -69,6 +69,25 @@ constexpr bool kSanitizerQuarantines = true;
 constexpr bool kSanitizerQuarantines = false;
 #endif
 
+/// Locked: what is left of the pages that processes share, and their beginning.
+std::span<std::byte> shared;
+std::byte* sharedBegin = nullptr;
+
+std::byte* takeShared(std::int64_t bytes) {
+  constexpr std::size_t kStep = static_cast<std::size_t>(kAlignment);
+  const std::size_t whole = (static_cast<std::size_t>(bytes) + kStep - 1) / kStep * kStep;
+  require(whole <= shared.size(), "{} bytes are more than are left of the pages that processes share", bytes);
+  std::byte* const memory = shared.data();
+  shared = shared.subspan(whole);
+  return memory;
+}
+
+std::byte* takeOwn(std::int64_t bytes) {
+  auto* const memory = static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes), kAlignment));
+  std::memset(memory, 0, static_cast<std::size_t>(bytes));
+  return memory;
+}
+
 thread_local int current = 0;
 std::array<std::atomic<CpuRuntime::Fate>, 8> fates;
 std::atomic<std::size_t> calls = 0, shadowCopies = 0;
@@ -90,6 +109,12 @@ void CpuRuntime::hideAllOf(std::int64_t bytes) { hiddenBytes = bytes; }
 void CpuRuntime::hide(std::byte* base) {
   const std::lock_guard lock(mutex);
   allocations().at(base).hidden = true;
+}
+
+void CpuRuntime::allocateFrom(std::span<std::byte> pages) {
+  const std::lock_guard lock(mutex);
+  shared = pages;
+  sharedBegin = pages.data();
 }
 
 std::size_t CpuRuntime::held() {
@@ -116,9 +141,8 @@ DeviceRuntime::Allocation CpuRuntime::allocationOf(const void* pointer) {
 
 std::byte* CpuRuntime::allocate(MemoryKind kind, std::int64_t bytes, bool hasHandle) {
   ++calls;
-  auto* const memory = static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes), kAlignment));
-  std::memset(memory, 0, static_cast<std::size_t>(bytes));
   const std::lock_guard lock(mutex);
+  auto* const memory = kind == MemoryKind::Device && !shared.empty() ? takeShared(bytes) : takeOwn(bytes);
   allocations()[memory] = {bytes, kind, device_, hasHandle && kind == MemoryKind::Device, bytes == hiddenBytes};
   return memory;
 }
@@ -130,6 +154,7 @@ void CpuRuntime::free(std::byte* memory) noexcept {
   ASSERT_NE(found, allocations().end()) << "freed what was not allocated";
   const auto bytes = static_cast<std::size_t>(found->second.bytes);
   allocations().erase(found);
+  if (sharedBegin != nullptr && memory >= sharedBegin && memory < shared.data()) return;
   if (kSanitizerQuarantines) return ::operator delete(memory, kAlignment);
   std::memset(memory, kFreed, bytes);
   quarantine().emplace_back(memory, bytes);
@@ -147,7 +172,8 @@ std::size_t CpuRuntime::spoiled() {
 }
 
 void CpuRuntime::abandon(std::byte* memory) noexcept {
-  static auto& all = *new std::vector<std::byte*>;  // so that it is no leak
+  static auto& all =
+      *new std::vector<std::byte*>;  // so that it is no leak; NOLINT(bugprone-unhandled-exception-at-new)
   const std::lock_guard lock(mutex);
   all.push_back(memory);
   allocations().erase(memory);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -77,6 +78,9 @@ class CpuRuntime : public DeviceRuntime {
   void finish() noexcept override;
   void raise(std::uint32_t* word) noexcept override;
 
+  /// Device memory is taken from there from now on, never twice. Other processes that have it mapped at the same
+  /// address are then ranks as any.
+  static void allocateFrom(std::span<std::byte> pages);
   /// Allocations that were not freed, of all.
   static std::size_t held();
   /// Allocations that were written to after they were freed, since it was asked the last time.

@@ -3,6 +3,7 @@
 //
 // Windows and copy engines through the public interface, with a GPU that is this process (api_test.cc says how).
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <array>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "cpu_runtime.h"
+#include "fault/team.h"
 #include "ulysses_coll.h"
 
 namespace ulysses::test {
@@ -222,6 +224,55 @@ TEST_F(WindowApi, ACopyThatCannotBeEnqueuedFailsAtEveryRank) {
   waitAll();
   for (const User& user : users_) EXPECT_NE(user.asyncError(), ulyssesSuccess);
 }
+
+/// Ranks as processes, whose GPU memory is pages that all have mapped at one address.
+class EngineOfProcesses : public testing::Test {
+ protected:
+  static constexpr std::size_t kPages = std::size_t{16} << 20;  // of a rank
+
+  EngineOfProcesses()
+      : pages_(static_cast<std::byte*>(
+            mmap(nullptr, kRanks * kPages, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
+    EXPECT_NE(static_cast<void*>(pages_), MAP_FAILED);
+  }
+  ~EngineOfProcesses() override { munmap(pages_, kRanks * kPages); }
+
+  /// Every rank has another ULYSSES_GPU_ENGINE in its environment.
+  void expectCopies(const std::array<const char*, kRanks>& engines, int copies) {
+    Team team(kRanks, [&](Rank& rank) {
+      setenv("ULYSSES_GPU_ENGINE", engines.at(static_cast<std::size_t>(rank.rank())), 1);
+      CpuRuntime::allocateFrom({pages_ + static_cast<std::size_t>(rank.rank()) * kPages, kPages});
+      runRank(rank, copies);
+    });
+    team.expectRight();
+  }
+
+ private:
+  static void runRank(Rank& rank, int copies) {
+    User user;
+    user.comm = rank.join(20'000);
+    user.rank = rank.rank();
+    user.memory = reinterpret_cast<float*>(user.gpu.allocate(kBytes));
+    user.fill();
+    const int before = CpuRuntime::copies();
+    rank.expectResult(ulyssesCommRegisterFlags(user.comm, user.memory, kBytes, ULYSSES_REGISTER_WINDOW, &user.handle),
+                      ulyssesSuccess, "register");
+    rank.expectResult(user.exchange(), ulyssesSuccess, "exchange");
+    user.stream.wait();
+    rank.expectResult(user.asyncError(), ulyssesSuccess, "on the device");
+    rank.expect(user.isGathered(), "wrong bytes");
+    rank.expect(CpuRuntime::copies() - before == copies,
+                "copies: " + std::to_string(CpuRuntime::copies() - before) + ", not " + std::to_string(copies));
+    rank.meet();
+    rank.expectResult(ulyssesCommDestroy(user.comm), ulyssesSuccess, "destroy");
+  }
+
+  std::byte* pages_;
+};
+
+TEST_F(EngineOfProcesses, IsRank0sWhereItWantsCopies) { expectCopies({"copy_engine", "sm", "auto"}, kCopiesOfARank); }
+
+TEST_F(EngineOfProcesses, IsRank0sWhereItWantsNone) { expectCopies({"sm", "copy_engine", "copy_engine"}, 0); }
 
 }  // namespace
 }  // namespace ulysses::test
