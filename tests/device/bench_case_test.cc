@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
 namespace ulysses::test {
 namespace {
 
@@ -44,6 +46,30 @@ TEST(BenchCase, IsTheSameForBoth) {
     expectSame({"bshd", Operation::ScatterHeads, ranks, 64, 2, 32, 32, 128, BenchTensors::kOne, ulyssesLayoutBSHD});
     expectSame({"qkv", Operation::ScatterHeads, ranks, 64, 1, 64, 8, 128, BenchTensors::kQkv});
     expectSame({"sum", Operation::GatherHeads, ranks, 64, 1, 32, 2, 128, BenchTensors::kSum});
+  }
+}
+
+// As the figures are said to be of.
+TEST(BenchCase, OfCopyEnginesIsTakenByThemAtEveryRank) {
+  for (const int ranks : {2, 4, 8})
+    for (BenchCase run : {BenchCase{"scatter", Operation::ScatterHeads, ranks, 8192},
+                          BenchCase{"qkv", Operation::ScatterHeads, ranks, 32768, 1, 64, 8, 128, BenchTensors::kQkv}}) {
+      EXPECT_TRUE(copiesOf(run, *planOf(run, 0)).copies.empty());
+      run.engine = Engine::CopyEngine;
+      const std::ptrdiff_t tensors = run.tensors == BenchTensors::kQkv ? 3 : 1;
+      for (int rank = 0; rank < ranks; ++rank)
+        EXPECT_EQ(std::ssize(copiesOf(run, *planOf(run, rank)).copies), (ranks - 1) * tensors) << run.name;
+    }
+}
+
+TEST(BenchCase, ThatCopyEnginesCannotTakeIsNamed) {
+  BenchCase run{"sum", Operation::GatherHeads, 4, 64, 1, 32, 2, 128, BenchTensors::kSum};
+  run.engine = Engine::CopyEngine;
+  try {
+    copiesOf(run, *planOf(run, 0));
+    FAIL() << "no error";
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "sum: tensors[0] is summed, which copy engines cannot");
   }
 }
 

@@ -173,6 +173,11 @@ void header() {
               "ours GB/s", "copy GB/s", "of copy", "permute ms", "passes", "x ours");
 }
 
+BenchCase byCopyEngine(BenchCase run) {
+  run.engine = Engine::CopyEngine;
+  return run;
+}
+
 void runAll() {
   CudaRuntime runtime;
   header();
@@ -189,7 +194,14 @@ void runAll() {
     runGraph(runtime, {"qkv 8/8 heads, 48 KiB a rank", scatter, ranks, 8 * ranks, 1, 8, 8, 128, BenchTensors::kQkv});
   }
   run(runtime, {"sum, 4 replicas", gather, 8, 131072, 1, 32, 2, 128, BenchTensors::kSum});
-  runBesideGemms(runtime, {"scatter beside GEMMs", scatter, 4, 32768});
+  for (const int ranks : {2, 4, 8}) {
+    for (const std::int64_t sequence : {8192, 131072})  // the first is verified
+      run(runtime, byCopyEngine({"scatter sbhd, copy engine", scatter, ranks, sequence}));
+    run(runtime,
+        byCopyEngine({"qkv 64/8 heads, copy engine", scatter, ranks, 32768, 1, 64, 8, 128, BenchTensors::kQkv}));
+  }
+  runBesideGemms(runtime, {"beside GEMMs, SM push", scatter, 4, 32768});
+  runBesideGemms(runtime, byCopyEngine({"beside GEMMs, copy engine", scatter, 4, 32768}));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "gpu/bench_case.h"
 
 #include <numeric>
+#include <stdexcept>
 
 namespace ulysses::test {
 namespace {
@@ -22,9 +23,7 @@ std::vector<TensorKind> kindsOf(const BenchCase& run) {
   return {run.tensors == BenchTensors::kSum ? TensorKind::Kv : TensorKind::Query};
 }
 
-}  // namespace
-
-std::unique_ptr<Plan> planOf(const BenchCase& run, int rank) {
+std::vector<TensorSpec> tensorsOf(const BenchCase& run, int rank) {
   const Geometry geometry = geometryOf(run);
   const Distribution distribution = distribute(geometry);
   const auto layout = run.layout == ulyssesLayoutBSHD ? bshd : sbhd;
@@ -39,7 +38,20 @@ std::unique_ptr<Plan> planOf(const BenchCase& run, int rank) {
     tensor.output = layout(shardShape(geometry, distribution, tensor, Side::HeadShard, rank));
     if (run.operation == Operation::GatherHeads) std::swap(tensor.input, tensor.output);
   }
-  return std::make_unique<Plan>(run.operation, geometry, tensors, rank);
+  return tensors;
+}
+
+}  // namespace
+
+std::unique_ptr<Plan> planOf(const BenchCase& run, int rank) {
+  return std::make_unique<Plan>(run.operation, geometryOf(run), tensorsOf(run, rank), rank);
+}
+
+CopyChoice copiesOf(const BenchCase& run, const Plan& plan) {
+  if (run.engine == Engine::Sm) return {};
+  CopyChoice choice = chooseCopies(plan, [&](int rank) { return tensorsOf(run, rank); });
+  if (choice.copies.empty()) throw std::runtime_error(std::string(run.name) + ": " + choice.reason);
+  return choice;
 }
 
 perf::Case perfCaseOf(const BenchCase& run) {

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "case.h"
-#include "plan/plan.h"
+#include "path/cuda/copy_choice.h"
 
 namespace ulysses::test {
 
@@ -19,10 +19,13 @@ struct BenchCase {
   std::int64_t heads = 32, kvHeads = 32, headDim = 128;
   BenchTensors tensors = BenchTensors::kOne;
   ulyssesLayout_t layout = ulyssesLayoutSBHD;  // or BSHD
+  Engine engine = Engine::Sm;
 };
 
 /// As the library plans it, and as ulysses_perf describes it to what it compares with.
 std::unique_ptr<Plan> planOf(const BenchCase& run, int rank);
 perf::Case perfCaseOf(const BenchCase& run);
+/// Nothing for Engine::Sm. Throws where copy engines cannot take the case.
+CopyChoice copiesOf(const BenchCase& run, const Plan& plan);
 
 }  // namespace ulysses::test

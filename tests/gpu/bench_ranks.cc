@@ -45,13 +45,14 @@ void check(int result, const char* call) {
 
 BenchRank::BenchRank(CudaRuntime& runtime, const BenchCase& run, const perf::Case& test, int rank)
     : runtime_(runtime),
+      engine_(run.engine),
       nTensors_(test.nTensors()),
       sizes_(perf::permuteSizesOf(test, rank)),
       offsets_(offsetsOf(sizes_)),
       plan_(planOf(run, rank)),
       permute_(permuteOf(test, rank)),
       end_(runtime, {.rank = rank, .nRanks = run.nRanks, .timeoutMs = 10'000}),
-      call_(runtime, *plan_, 1, device::kTilePieces),
+      call_(runtime, *plan_, 1, device::kTilePieces, copiesOf(run, *plan_)),
       arenaBytes_(totalOf(sizes_)),
       arena_(runtime, runtime.allocate(arenaBytes_)),
       pack_(upload(runtime, permute_.pack.boxes)),
@@ -68,7 +69,8 @@ void BenchRank::enqueueExchange() {
     inputs.push_back(arena() + offsets_[static_cast<std::size_t>(t)]);
     outputs.push_back(arena() + offsets_[static_cast<std::size_t>(nTensors_ + t)]);
   }
-  end_.enqueue(call_, inputs, outputs, stream_);
+  if (end_.enqueue(call_, inputs, outputs, stream_) != engine_)
+    throw std::runtime_error("the exchange is not by the engine that the case is of");
 }
 
 void BenchRank::enqueue(const DeviceMemory& boxes, const perf::BoxList& list) {
@@ -119,7 +121,7 @@ BenchRanks::BenchRanks(CudaRuntime& runtime, const BenchCase& run) {
   }
   for (const auto& rank : ranks_) {
     rank->end().connect(boards, run.nRanks);
-    rank->end().segments().add(segments);
+    rank->end().segments().add(segments, run.engine == Engine::CopyEngine);
   }
 }
 

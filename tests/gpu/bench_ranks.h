@@ -33,6 +33,7 @@ class BenchRank {
   std::byte* arena() const { return arena_.data(); }
   const perf::PermutePlan& permutePlan() const { return permute_; }
 
+  /// Throws when another engine than the case's takes it.
   void enqueueExchange();
   void enqueuePack() { enqueue(pack_, permute_.pack); }
   void enqueueUnpack() { enqueue(unpack_, permute_.unpack); }
@@ -45,6 +46,7 @@ class BenchRank {
   void enqueue(const DeviceMemory& boxes, const perf::BoxList& list);
 
   CudaRuntime& runtime_;
+  Engine engine_;
   int nTensors_;
   std::vector<std::int64_t> sizes_, offsets_;  // of inputs, outputs, packed, received
   std::unique_ptr<Plan> plan_;
