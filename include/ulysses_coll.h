@@ -154,8 +154,9 @@ ULYSSES_API ulyssesResult_t ulyssesCommInitAll(ulyssesComm_t* comms, int nRanks,
 
 // Make new communicators of the ranks of comm: those of one color go together, ordered by key, then by their rank in
 // comm. Called by all ranks of comm, with nothing outstanding. With color ULYSSES_SPLIT_NOCOLOR *newComm is NULL and
-// the result Success. config NULL: that of comm. comm stays as it was, and is destroyed on its own. Blocks until the
-// ranks of the color have joined, or the init deadline. On error *newComm is NULL and nothing is held. Errors:
+// the result Success. config NULL: that of comm. comm stays as it was, and is destroyed on its own. GPU memory that is
+// registered with comm is not with newComm: register it there too. Blocks until the ranks of the color have joined, or
+// the init deadline. On error *newComm is NULL and nothing is held. Errors:
 // InvalidArgument (color below -1), InvalidUsage (operations outstanding), Timeout (names who did not call), RemoteLost
 // (a rank of comm died: use ulyssesCommShrink), those of ulyssesCommInitRank.
 ULYSSES_API ulyssesResult_t ulyssesCommSplit(ulyssesComm_t comm, int color, int key, ulyssesComm_t* newComm,

@@ -33,8 +33,8 @@ bool anyOnDevice(const Call& call, IsOnDevice&& isOnDevice) {
 void requireHostMemory(const Call& call, const void* stream) {
   if (anyOnDevice(call, [](const void* pointer) { return memoryKindOf(pointer) == MemoryKind::Device; }))
     raise(Result::InvalidUsage,
-          "the tensors are GPU memory, of which this communicator knows none: register that of the outputs with "
-          "ulyssesCommRegister at every rank first");
+          "the tensors are GPU memory, of which this communicator knows none (those that it was made of do not count): "
+          "register that of the outputs with ulyssesCommRegister at every rank first");
   require(stream == nullptr, "stream: host tensors take no stream, pass NULL");
 }
 
