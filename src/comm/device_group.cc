@@ -136,6 +136,22 @@ void DeviceGroup::requireSameKind(const std::vector<Card>& cards) const {
   }
 }
 
+/// That the range is memory of this GPU to its end: in one allocation, or in mappings side by side, of which this tells
+/// the number. Allocations that happen to be neighbours are the caller's mistake.
+int DeviceGroup::requireWhole(const Registration& registration, DeviceRuntime::Allocation first) {
+  std::byte* const end = registration.memory + registration.bytes;
+  std::byte* reached = first.base + first.bytes;
+  int mappings = 1;
+  for (; reached < end && runtime_->isMapped(reached - 1) && runtime_->isMapped(reached); ++mappings) {
+    if (!runtime_->memoryOf(reached).onDevice) break;
+    const DeviceRuntime::Allocation next = runtime_->allocationOf(reached);
+    reached = next.base + next.bytes;
+  }
+  require(end <= reached, "size={}: the allocation at {} ends {} bytes after pointer", registration.bytes,
+          static_cast<const void*>(first.base), reached - registration.memory);
+  return mappings;
+}
+
 DeviceGroup::Card DeviceGroup::cardOf(Registration& registration) {
   const int current = runtime_->currentDevice(), wanted = runtime_->device();
   require(current == wanted, "GPU {} is current to the thread, the communicator uses GPU {}; call cudaSetDevice({})",
@@ -146,9 +162,7 @@ DeviceGroup::Card DeviceGroup::cardOf(Registration& registration) {
   require(found.isUsable(), "pointer {}: {}; want memory of GPU {}, which the communicator uses",
           static_cast<const void*>(memory), textOf(found), wanted);
   const DeviceRuntime::Allocation allocation = runtime_->allocationOf(memory);
-  require(memory + bytes <= allocation.base + allocation.bytes,
-          "size={}: the allocation at {} ends {} bytes after pointer", bytes, static_cast<const void*>(allocation.base),
-          allocation.base + allocation.bytes - memory);
+  const int mappings = requireWhole(registration, allocation);
   Card card{.process = processToken(),
             .device = runtime_->deviceId(),
             .board = reinterpret_cast<uint64_t>(end_.board()),
@@ -162,6 +176,12 @@ DeviceGroup::Card DeviceGroup::cardOf(Registration& registration) {
   card.allocation = reinterpret_cast<uint64_t>(base);
   card.offset = card.isShadow != 0 ? 0 : memory - base;
   try {
+    if (mappings > 1 && card.isShadow == 0)
+      raise(
+          Result::NotSupported,
+          "they are {} mappings side by side (cuMemMap, as in PyTorch's expandable segments), which have no handle for "
+          "other processes",
+          mappings);
     card.handle = runtime_->exportMemory(base);
     card.hasHandle = 1;
   } catch (const Error& error) {

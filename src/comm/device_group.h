@@ -89,6 +89,7 @@ class DeviceGroup {
   bool tryAdd(Registration& registration);
   std::vector<Card> gather(Registration& registration);
   Card cardOf(Registration& registration);
+  int requireWhole(const Registration& registration, DeviceRuntime::Allocation first);
   bool wantShadows(const std::vector<Card>& cards, Registration& registration);
   void requireHeard();
   Verdict mapAll(const std::vector<Card>& cards, Registration& registration);

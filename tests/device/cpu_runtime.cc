@@ -26,6 +26,8 @@ struct Allocated {
   MemoryKind kind;
   int device;
   bool hasHandle, hidden;
+  bool mapped = false;
+  std::int64_t freedWith = 0;  // bytes behind it that are freed with it
 };
 using Allocations = std::map<std::byte*, Allocated>;
 std::atomic<int> copied = 0, toFailure = 0;
@@ -139,11 +141,36 @@ DeviceRuntime::Allocation CpuRuntime::allocationOf(const void* pointer) {
   return {found->first, found->second.bytes};
 }
 
+bool CpuRuntime::isMapped(const void* pointer) {
+  ++calls;
+  const std::lock_guard lock(mutex);
+  const auto found = find(pointer);
+  return found != allocations().end() && found->second.mapped;
+}
+
+std::byte* CpuRuntime::allocateSideBySide(std::int64_t bytes, std::int64_t each, bool mapped) {
+  const std::lock_guard lock(mutex);
+  std::byte* const memory = takeOwn(bytes);
+  for (std::int64_t at = 0; at < bytes; at += each)
+    allocations()[memory + at] = {.bytes = std::min(each, bytes - at),
+                                  .kind = MemoryKind::Device,
+                                  .device = device_,
+                                  .hasHandle = !mapped,
+                                  .hidden = false,
+                                  .mapped = mapped,
+                                  .freedWith = at == 0 ? bytes - std::min(each, bytes) : 0};
+  return memory;
+}
+
 std::byte* CpuRuntime::allocate(MemoryKind kind, std::int64_t bytes, bool hasHandle) {
   ++calls;
   const std::lock_guard lock(mutex);
   auto* const memory = kind == MemoryKind::Device && !shared.empty() ? takeShared(bytes) : takeOwn(bytes);
-  allocations()[memory] = {bytes, kind, device_, hasHandle && kind == MemoryKind::Device, bytes == hiddenBytes};
+  allocations()[memory] = {.bytes = bytes,
+                           .kind = kind,
+                           .device = device_,
+                           .hasHandle = hasHandle && kind == MemoryKind::Device,
+                           .hidden = bytes == hiddenBytes};
   return memory;
 }
 
@@ -152,8 +179,8 @@ void CpuRuntime::free(std::byte* memory) noexcept {
   const std::lock_guard lock(mutex);
   const auto found = allocations().find(memory);
   ASSERT_NE(found, allocations().end()) << "freed what was not allocated";
-  const auto bytes = static_cast<std::size_t>(found->second.bytes);
-  allocations().erase(found);
+  const auto bytes = static_cast<std::size_t>(found->second.bytes + found->second.freedWith);
+  std::erase_if(allocations(), [&](const auto& each) { return each.first >= memory && each.first < memory + bytes; });
   if (sharedBegin != nullptr && memory >= sharedBegin && memory < shared.data()) return;
   if (kSanitizerQuarantines) return ::operator delete(memory, kAlignment);
   std::memset(memory, kFreed, bytes);

@@ -53,6 +53,7 @@ class CpuRuntime : public DeviceRuntime {
 
   Memory memoryOf(const void* pointer) override;
   Allocation allocationOf(const void* pointer) override;
+  bool isMapped(const void* pointer) override;
   int device() const override { return device_; }
   int currentDevice() const override;
   std::uint64_t context() override { return static_cast<std::uint64_t>(device_); }
@@ -61,6 +62,9 @@ class CpuRuntime : public DeviceRuntime {
   std::byte* share(std::byte* pages, std::int64_t) override { return pages; }
   /// Managed memory has no handle, as with CUDA; so has what was not allocated to have one.
   std::byte* allocate(MemoryKind kind, std::int64_t bytes, bool hasHandle = true);
+  /// Device memory of several allocations side by side, each of so many bytes: by cuMemMap, or neighbours by chance.
+  /// Freed as one.
+  std::byte* allocateSideBySide(std::int64_t bytes, std::int64_t each, bool mapped);
   void free(std::byte* memory) noexcept override;
   void abandon(std::byte* memory) noexcept override;
   void write(std::byte* to, const void* from, std::int64_t bytes) override;

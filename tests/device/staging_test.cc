@@ -46,6 +46,41 @@ TEST_F(Staging, OfManagedMemory) {
   expectThereAndBack();
 }
 
+// Chunks that the tensors do not end at.
+TEST_F(Staging, OfMappingsSideBySide) {
+  for (User& user : users_) moveTo(user, user.gpu.allocateSideBySide(kBytes, 256, true));
+  registerAll();
+  const std::size_t before = CpuRuntime::copyLaunches();
+  expectThereAndBack();
+  EXPECT_EQ(CpuRuntime::copyLaunches() - before, 9u);
+  std::vector<char> dump(1 << 20);
+  ASSERT_EQ(ulyssesCommDump(user(0).comm, dump.data(), dump.size(), nullptr), ulyssesSuccess);
+  EXPECT_NE(
+      std::string(dump.data()).find("they are " + std::to_string((kBytes + 255) / 256) + " mappings side by side"),
+      std::string::npos)
+      << dump.data();
+}
+
+TEST_F(Staging, OfAllocationsThatAreNeighboursByChanceIsRefused) {
+  moveTo(user(1), user(1).gpu.allocateSideBySide(kBytes, 256, false));
+  each([](User& user) {
+    EXPECT_EQ(ulyssesCommRegister(user.comm, user.memory, kBytes, &user.handle), ulyssesInvalidArgument);
+    const std::string error = ulyssesGetLastError(nullptr);
+    EXPECT_NE(error.find("rank 1 cannot register its device memory"), std::string::npos) << error;
+    EXPECT_NE(error.find(" ends 256 bytes after pointer"), std::string::npos) << error;
+  });
+}
+
+TEST_F(Staging, OfMappingsThatEndBeforeTheRangeIsRefused) {
+  moveTo(user(1), user(1).gpu.allocateSideBySide(kBytes, 256, true));
+  each([](User& user) {
+    const std::size_t bytes = kBytes + (user.rank == 1 ? 1 : 0);
+    EXPECT_EQ(ulyssesCommRegister(user.comm, user.memory, bytes, &user.handle), ulyssesInvalidArgument);
+    const std::string error = ulyssesGetLastError(nullptr);
+    EXPECT_NE(error.find(" ends " + std::to_string(kBytes) + " bytes after pointer"), std::string::npos) << error;
+  });
+}
+
 TEST_F(Staging, OfMemoryThatAPeerCannotMap) {
   CpuRuntime::hide(reinterpret_cast<std::byte*>(user(0).memory));
   registerAll();
@@ -94,6 +129,14 @@ class SharedGpu : public Staging {
  protected:
   SharedGpu() : Staging(false) {}
 };
+
+TEST_F(SharedGpu, NeedsNoStagingOfMappingsSideBySide) {
+  for (User& user : users_) moveTo(user, user.gpu.allocateSideBySide(kBytes, 256, true));
+  registerAll();
+  const std::size_t before = CpuRuntime::copyLaunches();
+  expectThereAndBack();
+  EXPECT_EQ(CpuRuntime::copyLaunches(), before);
+}
 
 // Ranks that are threads of one process and share a GPU need no handles.
 TEST_F(SharedGpu, NeedsNoStaging) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What CUDA says of each kind of memory (rows A2 and A3 of the fault matrix), and which can be mapped.
+#include <cuda.h>
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
@@ -54,6 +55,52 @@ TEST(CudaMemory, OfPoolsAndManagedMemoryHaveNoHandle) {
             std::string::npos);
   ASSERT_CUDA(cudaFreeAsync(pooled, nullptr));
   ASSERT_CUDA(cudaStreamSynchronize(nullptr));
+}
+
+template <typename Function>
+Function ofDriver(const char* name) {
+  void* function = nullptr;
+  cudaDriverEntryPointQueryResult found;
+  EXPECT_EQ(cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &found), cudaSuccess);
+  EXPECT_NE(function, nullptr) << name;
+  return reinterpret_cast<Function>(function);
+}
+#define OF_DRIVER(name) ofDriver<decltype(&name)>(#name)
+#define ASSERT_DRIVER(call) ASSERT_EQ(call, CUDA_SUCCESS)
+
+// As PyTorch's expandable segments are made. Registration walks from mapping to mapping.
+TEST(CudaMemory, OfMappingsSideBySideIsToldPieceByPiece) {
+  CudaRuntime runtime;
+  CUmemAllocationProp kind{};
+  kind.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+  kind.location = {CU_MEM_LOCATION_TYPE_DEVICE, runtime.device()};
+  std::size_t piece = 0;
+  ASSERT_DRIVER(OF_DRIVER(cuMemGetAllocationGranularity)(&piece, &kind, CU_MEM_ALLOC_GRANULARITY_MINIMUM));
+  CUdeviceptr address = 0;
+  ASSERT_DRIVER(OF_DRIVER(cuMemAddressReserve)(&address, 3 * piece, 0, 0, 0));
+  for (const CUdeviceptr at : {address, address + piece}) {
+    CUmemGenericAllocationHandle handle = 0;
+    ASSERT_DRIVER(OF_DRIVER(cuMemCreate)(&handle, piece, &kind, 0));
+    ASSERT_DRIVER(OF_DRIVER(cuMemMap)(at, piece, 0, handle, 0));
+    ASSERT_DRIVER(OF_DRIVER(cuMemRelease)(handle));
+  }
+  const CUmemAccessDesc access{kind.location, CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
+  ASSERT_DRIVER(OF_DRIVER(cuMemSetAccess)(address, 2 * piece, &access, 1));
+  auto* const memory = reinterpret_cast<std::byte*>(address);
+  for (std::byte* const at : {memory, memory + piece}) {
+    EXPECT_TRUE(runtime.isMapped(at + 100));
+    EXPECT_TRUE(runtime.memoryOf(at + 100).onDevice);
+    EXPECT_EQ(runtime.allocationOf(at + 100).base, at);
+    EXPECT_EQ(runtime.allocationOf(at + 100).bytes, static_cast<std::int64_t>(piece));
+    EXPECT_NE(errorOf([&] { runtime.exportMemory(at); }).find("has no handle"), std::string::npos);
+  }
+  EXPECT_FALSE(runtime.isMapped(memory + 2 * piece));
+  void* allocated = nullptr;
+  ASSERT_CUDA(cudaMalloc(&allocated, kBytes));
+  EXPECT_FALSE(runtime.isMapped(allocated));
+  ASSERT_CUDA(cudaFree(allocated));
+  ASSERT_DRIVER(OF_DRIVER(cuMemUnmap)(address, 2 * piece));
+  ASSERT_DRIVER(OF_DRIVER(cuMemAddressFree)(address, 3 * piece));
 }
 
 TEST(CudaMemory, OfTheLibraryIsZeroedAndHasAHandle) {

@@ -127,6 +127,16 @@ DeviceRuntime::Allocation CudaRuntime::allocationOf(const void* pointer) {
   return {reinterpret_cast<std::byte*>(base), static_cast<int64_t>(bytes)};
 }
 
+bool CudaRuntime::isMapped(const void* pointer) {
+  using Physical = CUmemGenericAllocationHandle;
+  static const auto retain = ofDriver<CUresult (*)(Physical*, void*)>("cuMemRetainAllocationHandle");
+  static const auto release = ofDriver<CUresult (*)(Physical)>("cuMemRelease");
+  Physical handle = 0;
+  if (retain(&handle, const_cast<void*>(pointer)) != CUDA_SUCCESS) return false;
+  static_cast<void>(release(handle));
+  return true;
+}
+
 std::byte* CudaRuntime::allocate(int64_t bytes) {
   void* memory = nullptr;
   check(cudaMalloc(&memory, static_cast<size_t>(bytes)), "cudaMalloc");

@@ -15,6 +15,7 @@ class CudaRuntime : public DeviceRuntime {
 
   Memory memoryOf(const void* pointer) override;
   Allocation allocationOf(const void* pointer) override;
+  bool isMapped(const void* pointer) override;
   int device() const override { return device_; }
   int currentDevice() const override;
   uint64_t context() override;

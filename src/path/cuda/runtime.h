@@ -36,6 +36,8 @@ class DeviceRuntime {
   };
   /// Of device or managed memory.
   virtual Allocation allocationOf(const void* pointer) = 0;
+  /// Whether cuMemMap put it there, so that what is mapped behind it may belong to it.
+  virtual bool isMapped(const void* pointer) = 0;
 
   /// Ordinals of this runtime's GPU, and of the one that is current to this thread. Neither asks the driver.
   virtual int device() const = 0;
