@@ -163,7 +163,8 @@ std::vector<ordered_json> operationLines(const Exchange& exchange) {
 
 }  // namespace
 
-std::string dumpOf(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics, const DeviceGroup* device) {
+std::string dumpOf(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics,
+                   const DeviceGroup* device) {
   const Identity& self = exchange.identity();
   const ordered_json head = {{"format", kFormat},
                              {"library", versionText(settings.libraryVersion)},
@@ -190,7 +191,8 @@ std::string dumpOf(const Exchange& exchange, const Settings& settings, const std
   return text + "\n}\n";
 }
 
-void writeDumpFile(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics, const DeviceGroup* device) noexcept {
+void writeDumpFile(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics,
+                   const DeviceGroup* device) noexcept {
   try {
     const char* pattern = env::text("ULYSSES_DUMP_FILE");
     if (!pattern) return;
