@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "path/cuda/current_gpu.h"
 #include "topo/host.h"
 #include "topo/net_ports.h"
@@ -25,15 +26,23 @@ std::vector<std::string> split(std::string_view list) {
   return names;
 }
 
-/// PCI is walked once: devices stay where they are.
+/// PCI is walked once: devices stay where they are. Where it cannot be, nothing is chosen by place, and ranks go on.
+const Machine& walkedMachine() {
+  static const Machine machine = [] {
+    try {
+      return thisMachine();
+    } catch (const Error& error) {
+      log::warn(log::Subsystem::Topo, "network devices are not chosen by place: {}", error.what());
+      return Machine{};
+    }
+  }();
+  return machine;
+}
+
 Machine machineNow(NicPolicy policy) {
   std::vector<NetPort> ports = systemPorts();
-  static constexpr auto walk = [] { return thisMachine(); };
   Machine machine;
-  if (dependsOnPlace(ports, policy)) {
-    static const Machine walked = walk();
-    machine = walked;
-  }
+  if (dependsOnPlace(ports, policy)) machine = walkedMachine();
   machine.name = thisHost().name;
   machine.ports = std::move(ports);
   return machine;
