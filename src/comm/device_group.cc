@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 
 #include "base/check.h"
 #include "base/format.h"
@@ -44,6 +45,38 @@ std::vector<T> valuesOf(const std::vector<std::byte>& bytes) {
   std::memcpy(values.data(), bytes.data(), bytes.size());
   return values;
 }
+
+/// Boards of ranks that are in this process: whoever of them goes last frees one. So a rank that exchanges when a peer
+/// has gone writes to a board still, and waits for the peer in vain.
+class SharedBoards {
+ public:
+  static SharedBoards& instance() {
+    static SharedBoards& only = *new SharedBoards;  // outlives what ends at exit
+    return only;
+  }
+  void enter(std::byte* board) {
+    const std::lock_guard lock(mutex_);
+    ++boards_[board].users;
+  }
+  /// Whether it is to be freed now.
+  bool leave(std::byte* board, bool abandoned) {
+    const std::lock_guard lock(mutex_);
+    const auto found = boards_.find(board);
+    found->second.abandoned = found->second.abandoned || abandoned;
+    if (--found->second.users > 0) return false;
+    const bool frees = !found->second.abandoned;
+    boards_.erase(found);
+    return frees;
+  }
+
+ private:
+  struct Shared {
+    int users = 0;
+    bool abandoned = false;
+  };
+  std::mutex mutex_;
+  std::map<std::byte*, Shared> boards_;
+};
 
 }  // namespace
 
@@ -92,12 +125,22 @@ DeviceGroup::~DeviceGroup() {
   finish();
   // Peers in trouble may still write to this board, and to shadows: they are left to the end of the process.
   const bool troubled = trouble().has_value();
-  if (troubled) end_.abandonBoard();
+  leaveBoards(troubled);
   for (Registration& registration : registrations_) {
     close(registration);
     if (troubled) registration.shadow.abandon();
   }
   close(boards_);
+}
+
+void DeviceGroup::leaveBoards(bool troubled) noexcept {
+  std::byte* const own = end_.board();
+  if (troubled)
+    end_.abandonBoard();
+  else if (!sharedBoards_.empty())
+    end_.giveBoardAway();
+  for (std::byte* const board : sharedBoards_)
+    if (SharedBoards::instance().leave(board, troubled && board == own)) runtime_->free(board);
 }
 
 /// Everybody's problem, "" where there is none: the first is thrown at every rank.
@@ -223,6 +266,11 @@ void DeviceGroup::connect(const std::vector<Card>& cards) {
   const auto here = std::ranges::count_if(cards, [&](const Card& card) { return card.device == mine.device; });
   end_.connect(boards, static_cast<int>(here));
   policy_ = cards[0].policy;
+  for (size_t rank = 0; rank < cards.size(); ++rank) {
+    if (cards[rank].process != mine.process) continue;
+    sharedBoards_.push_back(boards[rank]);
+    SharedBoards::instance().enter(boards[rank]);
+  }
   connected_ = true;
 }
 

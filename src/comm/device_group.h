@@ -97,6 +97,7 @@ class DeviceGroup {
   void requireSameKind(const std::vector<Card>& cards) const;
   std::unique_ptr<DeviceCall> makeCall(const PreparedCall& prepared, const TensorsOf& tensorsOf);
   void connect(const std::vector<Card>& cards);
+  void leaveBoards(bool troubled) noexcept;
   std::byte* map(const Card& card, uint64_t address, const DeviceRuntime::Handle& handle, Registration& registration);
   void close(Registration& registration) noexcept;
   void agree(const std::vector<Problem>& problems) const;
@@ -114,6 +115,7 @@ class DeviceGroup {
   };
   std::map<DeviceRuntime::Handle, Opened> opened_;  // an allocation is opened once, however many ranges of it there are
   Registration boards_{};
+  std::vector<std::byte*> sharedBoards_;  // of the ranks that are in this process, this one among them
   std::list<Registration> registrations_;
 };
 

@@ -121,5 +121,31 @@ TEST_P(Replay, OfOneRankAfterDestroyEndsAtOnce) {
   EXPECT_NE(testing::internal::GetCapturedStderr().find("an exchange of rank 1/3 comm "), std::string::npos);
 }
 
+class ReplayWithoutPeer : public DeviceApi {
+ protected:
+  ReplayWithoutPeer() : DeviceApi(true, 1'000) {}
+};
+
+// Its communicator lives, that of a thread of its process does not: it waits in vain, and what it writes meanwhile is
+// memory still.
+TEST_F(ReplayWithoutPeer, NamesThePeerAndWritesToNothingThatWasFreed) {
+  registerAll();
+  expectThereAndBack();
+  std::array<CpuGraph, kRanks> graphs;
+  each([&](User& user) {
+    user.stream.beginCapture(graphs.at(static_cast<std::size_t>(user.rank)));
+    EXPECT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError();
+    user.stream.endCapture();
+  });
+  EXPECT_EQ(ulyssesCommDestroy(std::exchange(user(1).comm, nullptr)), ulyssesSuccess);
+  for (const int rank : {0, 2}) user(rank).stream.launch(graphs.at(static_cast<std::size_t>(rank)));
+  waitAll();
+  int named = 0;
+  for (const int rank : {0, 2})
+    named += user(rank).asyncError() == ulyssesTimeout &&
+             user(rank).lastError().find("rank 1 did not come within 1000 ms") != std::string::npos;
+  EXPECT_GE(named, 1) << user(0).lastError() << "; " << user(2).lastError();
+}
+
 }  // namespace
 }  // namespace ulysses::test

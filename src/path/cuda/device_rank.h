@@ -37,6 +37,8 @@ class DeviceRank {
   int unheard();
   /// The board is not freed with this object: somebody may still write to it.
   void abandonBoard() { board_.abandon(); }
+  /// Somebody else frees it, once nobody writes to it.
+  void giveBoardAway() { static_cast<void>(board_.release()); }
   /// Launches that a graph makes from now on do nothing, but for a warning. No other launch may be under way.
   void retire() noexcept { lease_.end(); }
   const device::Lease& lease() const { return lease_.device(); }

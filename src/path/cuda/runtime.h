@@ -105,6 +105,7 @@ class DeviceMemory {
   DeviceMemory() : data_(nullptr, Free{nullptr}) {}
   DeviceMemory(DeviceRuntime& runtime, std::byte* data) : data_(data, Free{&runtime}) {}
   std::byte* data() const { return data_.get(); }
+  std::byte* release() { return data_.release(); }
   void abandon() {
     if (data_) data_.get_deleter().runtime->abandon(data_.get());
     static_cast<void>(data_.release());
