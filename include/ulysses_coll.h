@@ -258,9 +258,10 @@ ULYSSES_API ulyssesResult_t ulyssesCommRegisterFd(ulyssesComm_t comm, void* poin
 // current at every later call (else that call is InvalidUsage, and made again). Memory that a peer cannot map
 // (cudaMallocAsync, cudaMallocManaged, cuMemCreate, also several mappings side by side) is staged: as much device
 // memory is taken that it can map, and each call copies to or from it on its stream; ulyssesCommDump has the reason.
-// Needs ranks of one host. Errors, the same at every rank: InvalidArgument (names the rank and why it could not),
-// NotSupported (built without CUDA, several hosts), OutOfMemory (64 ranges). Deregistering GPU memory is collective
-// too, in one order at every rank; no exchange may be using it.
+// With ranks on several hosts all memory is staged, in as much pinned host memory; then inputs must be registered as
+// outputs must, and the first registration is a split too. Errors, the same at every rank: InvalidArgument (names the
+// rank and why it could not), NotSupported (built without CUDA), OutOfMemory (64 ranges; between hosts there is no such
+// bound). Deregistering GPU memory is collective too, in one order at every rank; no exchange may be using it.
 ULYSSES_API ulyssesResult_t ulyssesCommRegister(ulyssesComm_t comm, void* pointer, size_t bytes, void** handle);
 
 // GPU memory as a window, in which copy engines may write (ULYSSES_GPU_ENGINE). The ranks promise: a call that has

@@ -6,6 +6,7 @@
 #include "api/translate.h"
 #include "base/env.h"
 #include "base/text.h"
+#include "path/cuda/launch_lease.h"
 #include "comm/launch/launched.h"
 
 namespace ulysses::api {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
 #include <map>
 
@@ -13,6 +14,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "comm/device_group.h"
+#include "comm/device_relay.h"
 #include "comm/dump.h"
 #include "topo/host.h"
 
@@ -39,7 +42,8 @@ void requireHostMemory(const Call& call, const void* stream) {
 }
 
 /// Registered memory is remembered; of other memory the driver is asked.
-void requireOnDevice(DeviceGroup& device, const Extent& extent, const std::byte* pointer, int tensor, const char* end) {
+void requireOnDevice(DeviceExchanges& device, const Extent& extent, const std::byte* pointer, int tensor,
+                     const char* end) {
   if (extent.begin == extent.end || device.holds(pointer + extent.begin, pointer + extent.end)) return;
   const DeviceRuntime::Memory found = device.runtime().memoryOf(pointer + extent.begin);
   require(found.isUsable(),
@@ -204,7 +208,7 @@ Result Communicator::refuseOnDevice(Result result, const std::string& text, void
   exchange_->noteError(text);
   // Where another GPU is current the call was not made at all.
   const DeviceRuntime& runtime = device_->runtime();
-  if (!device_->trouble() && runtime.currentDevice() == runtime.device()) device_->refuse(result, stream);
+  if (!device_->trouble() && runtime.currentDevice() == runtime.device()) device_->refuse(result, text, stream);
   return result;
 }
 
@@ -218,10 +222,7 @@ void Communicator::enqueueChecked(const Call& call, void* stream) {
     requireOnDevice(*device_, prepared.inputExtent(t), call.memory.input[t], t, "input");
     requireOnDevice(*device_, prepared.outputExtent(t), call.memory.output[t], t, "output");
   }
-  const auto n = static_cast<size_t>(call.nTensors);
-  device_->enqueue(
-      prepared, std::span(call.memory.input).first(n), std::span(call.memory.output).first(n),
-      [&](int rank) { return resolveTensors(call, rank); }, stream);
+  device_->enqueue(call, prepared, stream);
 }
 
 /// By an exchange of our own: a KV head that all share, a token of each rank. So it has a deadline, and a rank that
@@ -247,20 +248,36 @@ std::vector<std::byte> Communicator::allGather(std::span<const std::byte> mine) 
   return all;
 }
 
+std::unique_ptr<DeviceExchanges> Communicator::makeDeviceExchanges() {
+  const AllGather all = [this](std::span<const std::byte> mine) { return allGather(mine); };
+  if (routes_.ranksHere != nRanks_) return makeRelay(all);
+  return std::make_unique<DeviceGroup>(makeDeviceRuntime(), rank_, nRanks_,
+                                       DeviceGroup::Options{.timeoutMs = settings_.timeoutMs,
+                                                            .policy = settings_.gpuEngine,
+                                                            .mostBlocks = static_cast<int>(settings_.gpuBlocks),
+                                                            .who = exchange_->identity().whoText()},
+                                       all);
+}
+
+/// Where some ranks are on other hosts. Its plans are of the same ranks and hosts as this communicator's.
+std::unique_ptr<DeviceExchanges> Communicator::makeRelay(AllGather allGather) {
+  return std::make_unique<DeviceRelay>(
+      makeDeviceRuntime(), PlanCache(rank_, INT_MAX, routes_.hosts, routes_.crossing),
+      DeviceRelay::Options{.timeoutMs = settings_.timeoutMs,
+                           .mostBlocks = static_cast<int>(settings_.gpuBlocks),
+                           .who = exchange_->identity().whoText()},
+      std::move(allGather), [this] {
+        Settings settings = settings_;
+        settings.name = exchange_->identity().name + "+gpu";
+        return regroup({.color = 0, .key = rank_}, settings);
+      });
+}
+
 const void* Communicator::registerDevice(std::byte* pointer, int64_t bytes, bool window) {
   warnOfReplays();
   try {
-    if (routes_.ranksHere != nRanks_)
-      raise(Result::NotSupported,
-            "device memory is exchanged between ranks of one host; {} of {} ranks are on this one", routes_.ranksHere,
-            nRanks_);
     if (!device_) {
-      device_ = std::make_unique<DeviceGroup>(makeDeviceRuntime(), rank_, nRanks_,
-                                              DeviceGroup::Options{.timeoutMs = settings_.timeoutMs,
-                                                                   .policy = settings_.gpuEngine,
-                                                                   .mostBlocks = static_cast<int>(settings_.gpuBlocks),
-                                                                   .who = exchange_->identity().whoText()},
-                                              [this](std::span<const std::byte> mine) { return allGather(mine); });
+      device_ = makeDeviceExchanges();
       sharedDevice_.store(device_.get(), std::memory_order_release);
     }
   } catch (const Error& error) {
@@ -277,6 +294,10 @@ Result Communicator::poison(Operation operation, Result result, const std::strin
 
 std::string Communicator::dump() const { return dumpOf(*exchange_, settings_, routes_.nics, device_.get()); }
 
+void Communicator::service() noexcept {
+  for (const auto& path : routes_.paths) path->service();
+}
+
 std::optional<std::string> Communicator::lostPeer() {
   for (int peer = 0; peer < nRanks_; ++peer) {
     if (peer == rank_) continue;
@@ -291,11 +312,11 @@ void Communicator::abort() {
   copyText(cause.text,
            formatText("rank {} (pid {}) aborted communicator {}", rank_, getpid(), exchange_->identity().name));
   for (const auto& path : routes_.paths) path->revoke(cause);
-  if (DeviceGroup* const device = sharedDevice_.load(std::memory_order_acquire)) device->revoke();
+  if (DeviceExchanges* const device = sharedDevice_.load(std::memory_order_acquire)) device->revoke();
 }
 
 std::optional<Cause> Communicator::deviceTrouble() const {
-  const DeviceGroup* const device = sharedDevice_.load(std::memory_order_acquire);
+  const DeviceExchanges* const device = sharedDevice_.load(std::memory_order_acquire);
   return device != nullptr ? device->trouble() : std::nullopt;
 }
 

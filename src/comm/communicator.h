@@ -8,7 +8,8 @@
 #include <thread>
 
 #include "comm/bootstrap/rendezvous.h"
-#include "comm/device_group.h"
+#include "comm/device_exchanges.h"
+#include "comm/gathering.h"
 #include "comm/plan_cache.h"
 #include "comm/reach.h"
 #include "comm/regroup.h"
@@ -76,6 +77,9 @@ class Communicator {
 
   /// What the failure of an operation of that result is, for lastError.
   std::string rememberFailure(Result result);
+  /// Takes in what peers sent, and moves along what they were told: now and then, where no call does.
+  void service() noexcept;
+
   /// "rank 2 was lost: ...", or nothing while all peers live.
   std::optional<std::string> lostPeer();
 
@@ -105,6 +109,8 @@ class Communicator {
   void enqueueChecked(const Call& call, void* stream);
   bool isOnDevice(const Call& call) const;
   Result refuseOnDevice(Result result, const std::string& text, void* stream);
+  std::unique_ptr<DeviceExchanges> makeDeviceExchanges();
+  std::unique_ptr<DeviceExchanges> makeRelay(AllGather allGather);
   std::vector<std::byte> allGather(std::span<const std::byte> mine);
 
   struct LastCall {
@@ -118,8 +124,8 @@ class Communicator {
   Routes routes_;
   Origin origin_;
   std::unique_ptr<Exchange> exchange_;
-  std::unique_ptr<DeviceGroup> device_;              // before the plans, which hold memory of its GPU
-  std::atomic<DeviceGroup*> sharedDevice_{nullptr};  // the same, for functions that any thread may call
+  std::unique_ptr<DeviceExchanges> device_;              // before the plans, which hold memory of its GPU
+  std::atomic<DeviceExchanges*> sharedDevice_{nullptr};  // the same, for functions that any thread may call
   PlanCache plans_;
   LastCall last_;
   uint64_t regroups_ = 0;

@@ -28,22 +28,9 @@ uint64_t processToken() {
   return token ^ static_cast<uint64_t>(getpid());  // a forked child is another
 }
 
-std::array<char, 240> problemOf(const std::string& text) {
-  char problem[240] = {};
-  copyText(problem, text);
-  return std::to_array(problem);
-}
-
 template <typename T>
 std::span<const std::byte> bytesOf(const T& value) {
   return std::as_bytes(std::span(&value, 1));
-}
-
-template <typename T>
-std::vector<T> valuesOf(const std::vector<std::byte>& bytes) {
-  std::vector<T> values(bytes.size() / sizeof(T));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
-  return values;
 }
 
 /// Boards of ranks that are in this process: whoever of them goes last frees one. So a rank that exchanges when a peer
@@ -143,14 +130,6 @@ void DeviceGroup::leaveBoards(bool troubled) noexcept {
     if (SharedBoards::instance().leave(board, troubled && board == own)) runtime_->free(board);
 }
 
-/// Everybody's problem, "" where there is none: the first is thrown at every rank.
-void DeviceGroup::agree(const std::vector<Problem>& problems) const {
-  for (int rank = 0; rank < nRanks_; ++rank)
-    if (const char* const text = problems[static_cast<size_t>(rank)].data(); text[0] != '\0')
-      raise(Result::InvalidArgument, "rank {} cannot register its device memory, or map that of the others: {}", rank,
-            text);
-}
-
 std::vector<DeviceGroup::Card> DeviceGroup::gather(Registration& registration) {
   Card mine;
   try {
@@ -179,33 +158,10 @@ void DeviceGroup::requireSameKind(const std::vector<Card>& cards) const {
   }
 }
 
-/// That the range is memory of this GPU to its end: in one allocation, or in mappings side by side, of which this tells
-/// the number. Allocations that happen to be neighbours are the caller's mistake.
-int DeviceGroup::requireWhole(const Registration& registration, DeviceRuntime::Allocation first) {
-  std::byte* const end = registration.memory + registration.bytes;
-  std::byte* reached = first.base + first.bytes;
-  int mappings = 1;
-  for (; reached < end && runtime_->isMapped(reached - 1) && runtime_->isMapped(reached); ++mappings) {
-    if (!runtime_->memoryOf(reached).onDevice) break;
-    const DeviceRuntime::Allocation next = runtime_->allocationOf(reached);
-    reached = next.base + next.bytes;
-  }
-  require(end <= reached, "size={}: the allocation at {} ends {} bytes after pointer", registration.bytes,
-          static_cast<const void*>(first.base), reached - registration.memory);
-  return mappings;
-}
-
 DeviceGroup::Card DeviceGroup::cardOf(Registration& registration) {
-  const int current = runtime_->currentDevice(), wanted = runtime_->device();
-  require(current == wanted, "GPU {} is current to the thread, the communicator uses GPU {}; call cudaSetDevice({})",
-          current, wanted, wanted);
   std::byte* const memory = registration.memory;
   const int64_t bytes = registration.bytes;
-  const DeviceRuntime::Memory found = runtime_->memoryOf(memory);
-  require(found.isUsable(), "pointer {}: {}; want memory of GPU {}, which the communicator uses",
-          static_cast<const void*>(memory), textOf(found), wanted);
-  const DeviceRuntime::Allocation allocation = runtime_->allocationOf(memory);
-  const int mappings = requireWhole(registration, allocation);
+  const auto [allocation, mappings] = requireRegistrable(*runtime_, memory, bytes);
   Card card{.process = processToken(),
             .device = runtime_->deviceId(),
             .board = reinterpret_cast<uint64_t>(end_.board()),
@@ -436,8 +392,11 @@ std::unique_ptr<DeviceCall> DeviceGroup::makeCall(const PreparedCall& prepared, 
                                       std::move(choice));
 }
 
-void DeviceGroup::enqueue(PreparedCall& prepared, std::span<const std::byte* const> inputs,
-                          std::span<std::byte* const> outputs, const TensorsOf& tensorsOf, void* stream) {
+void DeviceGroup::enqueue(const Call& given, PreparedCall& prepared, void* stream) {
+  const auto n = static_cast<size_t>(given.nTensors);
+  const auto inputs = std::span(given.memory.input).first(n);
+  const auto outputs = std::span(given.memory.output).first(n);
+  const TensorsOf tensorsOf = [&](int rank) { return resolveTensors(given, rank); };
   if (!prepared.device) prepared.device = makeCall(prepared, tensorsOf);
   if (shadows_.empty()) {
     end_.enqueue(*prepared.device, inputs, outputs, stream);

@@ -123,7 +123,7 @@ void addLines(std::string& text, const char* key, const std::vector<ordered_json
   text += lines.empty() ? "]" : "\n]";
 }
 
-ordered_json rangeJson(const DeviceGroup::Range& range) {
+ordered_json rangeJson(const DeviceExchanges::Range& range) {
   ordered_json staged = nullptr;
   if (!range.whyShadow.empty()) staged = range.whyShadow;
   return {{"address", formatText("{}", static_cast<const void*>(range.memory))},
@@ -133,12 +133,12 @@ ordered_json rangeJson(const DeviceGroup::Range& range) {
 }
 
 /// Registered memory only, so that nothing is asked of the driver.
-void addDevice(std::string& text, const DeviceGroup* device) {
+void addDevice(std::string& text, const DeviceExchanges* device) {
   if (device == nullptr) {
     text += ",\n\"gpu\": null";
     return;
   }
-  const DeviceGroup::View view = device->view();
+  const DeviceExchanges::View view = device->view();
   const auto trouble = device->trouble();
   const ordered_json gpu = {{"ordinal", view.gpu},
                             {"engine", nameOf(view.policy)},
@@ -146,7 +146,7 @@ void addDevice(std::string& text, const DeviceGroup* device) {
                             {"failure", trouble ? ordered_json(trouble->text) : ordered_json(nullptr)}};
   text += ",\n\"gpu\": " + textOf(gpu);
   std::vector<ordered_json> ranges;
-  for (const DeviceGroup::Range& range : view.ranges) ranges.push_back(rangeJson(range));
+  for (const DeviceExchanges::Range& range : view.ranges) ranges.push_back(rangeJson(range));
   addLines(text, "gpu_memory", ranges);
 }
 
@@ -164,7 +164,7 @@ std::vector<ordered_json> operationLines(const Exchange& exchange) {
 }  // namespace
 
 std::string dumpOf(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics,
-                   const DeviceGroup* device) {
+                   const DeviceExchanges* device) {
   const Identity& self = exchange.identity();
   const ordered_json head = {{"format", kFormat},
                              {"library", versionText(settings.libraryVersion)},
@@ -192,7 +192,7 @@ std::string dumpOf(const Exchange& exchange, const Settings& settings, const std
 }
 
 void writeDumpFile(const Exchange& exchange, const Settings& settings, const std::optional<NicChoice>& nics,
-                   const DeviceGroup* device) noexcept {
+                   const DeviceExchanges* device) noexcept {
   try {
     const char* pattern = env::text("ULYSSES_DUMP_FILE");
     if (!pattern) return;

@@ -15,11 +15,18 @@ class CpuDevice : public TestDevice {
   DeviceRuntime& runtime() override { return runtime_; }
   void* stream() override { return &stream_; }
   void wait() override { stream_.wait(); }
+  void capture(const std::function<void()>& enqueues) override {
+    stream_.beginCapture(graph_);
+    enqueues();
+    stream_.endCapture();
+  }
+  void replay() override { stream_.launch(graph_); }
   std::vector<std::byte> read(const std::byte* from, std::size_t bytes) override { return {from, from + bytes}; }
 
  private:
   CpuRuntime runtime_;
   CpuStream stream_;
+  CpuGraph graph_;
 };
 
 class NothingIsLeft : public testing::EmptyTestEventListener {

@@ -90,4 +90,14 @@ void launchCopies(const device::ShardCopies& call, std::uint32_t blocks, std::ui
       device::copyShards(call, SerialMachine{block, blocks, thread, threads});
 }
 
+void launchHandover(const device::HandoverCall& call, std::uint32_t threads) {
+  CpuBlock shared(threads);
+  std::vector<std::jthread> running;
+  for (std::uint32_t thread = 0; thread < threads; ++thread)
+    running.emplace_back([&, thread] {
+      CpuMachine machine({0, 1, thread, threads}, &shared);
+      device::handOver(call, machine);
+    });
+}
+
 }  // namespace ulysses::test

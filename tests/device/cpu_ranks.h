@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "device_case.h"
+#include "kernels/device/handover.h"
 #include "kernels/device/shard_copy.h"
 #include "path/cuda/pitched_copy.h"
 
@@ -53,5 +54,7 @@ void launch(const device::Arguments& call, std::uint32_t blocks, std::uint32_t t
 void launch(const device::Arguments& call, std::uint32_t blocks, std::uint32_t threads, std::uint32_t runningBlocks);
 /// The same for copies; its blocks one after the other, as they do not wait for each other.
 void launchCopies(const device::ShardCopies& call, std::uint32_t blocks, std::uint32_t threads);
+/// The same for a step of handing a call over, which has one block.
+void launchHandover(const device::HandoverCall& call, std::uint32_t threads);
 
 }  // namespace ulysses::test

@@ -30,7 +30,8 @@ struct Allocated {
   std::int64_t freedWith = 0;  // bytes behind it that are freed with it
 };
 using Allocations = std::map<std::byte*, Allocated>;
-std::atomic<int> copied = 0, toFailure = 0;
+std::atomic<int> copied = 0, toFailure = 0, unreaching = -1;
+std::atomic<std::int64_t> unreachableBytes = 0;
 std::atomic<bool> mayRace = false;
 
 /// Byte by byte, unseen by the thread sanitizer.
@@ -198,6 +199,21 @@ std::size_t CpuRuntime::spoiled() {
   return spoiled;
 }
 
+std::byte* CpuRuntime::reachHost(std::byte* memory, std::int64_t bytes) {
+  ++calls;
+  if (unreaching == device_ && unreachableBytes == bytes)
+    ulysses::raise(Result::SystemError, "the test's pinning failed");
+  const std::lock_guard lock(mutex);
+  allocations()[memory] = {bytes, MemoryKind::Host, device_, false, false};
+  return memory;
+}
+
+void CpuRuntime::leaveHost(std::byte* memory) noexcept {
+  ++calls;
+  const std::lock_guard lock(mutex);
+  EXPECT_EQ(allocations().erase(memory), 1u) << "left what was not reached";
+}
+
 void CpuRuntime::abandon(std::byte* memory) noexcept {
   static auto& all =
       *new std::vector<std::byte*>;  // so that it is no leak; NOLINT(bugprone-unhandled-exception-at-new)
@@ -279,6 +295,13 @@ void CpuRuntime::launchCopies(const device::ShardCopies& call, int blocks, void*
   enqueue(stream, [call, blocks] { test::launchCopies(call, static_cast<std::uint32_t>(blocks), 2); });
 }
 
+void CpuRuntime::launchHandover(const device::HandoverCall& call, void* stream) {
+  enqueue(stream, [call, &fate = fates.at(static_cast<std::size_t>(device_))] {
+    fate.wait(Fate::Wait);
+    if (fate != Fate::Never) test::launchHandover(call, 2);
+  });
+}
+
 void CpuRuntime::copy(std::byte* to, const std::byte* from, const PitchedShape& shape, void* stream) {
   if (toFailure > 0 && --toFailure == 0) ulysses::raise(Result::SystemError, "the test's copy failed");
   ++copied;
@@ -286,6 +309,10 @@ void CpuRuntime::copy(std::byte* to, const std::byte* from, const PitchedShape& 
 }
 
 int CpuRuntime::copies() { return copied; }
+void CpuRuntime::failReach(int device, std::int64_t bytes) {
+  unreachableBytes = bytes;
+  unreaching = device;
+}
 void CpuRuntime::failCopy(int n) { toFailure = n; }
 void CpuRuntime::letCopiesRace(bool racing) { mayRace = racing; }
 

@@ -66,6 +66,8 @@ class CpuRuntime : public DeviceRuntime {
   /// Freed as one.
   std::byte* allocateSideBySide(std::int64_t bytes, std::int64_t each, bool mapped);
   void free(std::byte* memory) noexcept override;
+  std::byte* reachHost(std::byte* memory, std::int64_t bytes) override;
+  void leaveHost(std::byte* memory) noexcept override;
   void abandon(std::byte* memory) noexcept override;
   void write(std::byte* to, const void* from, std::int64_t bytes) override;
   void read(void* to, const std::byte* from, std::int64_t bytes) override;
@@ -78,6 +80,7 @@ class CpuRuntime : public DeviceRuntime {
   int residentBlocks() override { return 6; }
   void launch(const device::Arguments& call, int blocks, void* stream) override;
   void launchCopies(const device::ShardCopies& copies, int blocks, void* stream) override;
+  void launchHandover(const device::HandoverCall& call, void* stream) override;
   void copy(std::byte* to, const std::byte* from, const PitchedShape& shape, void* stream) override;
   void finish() noexcept override;
   void raise(std::uint32_t* word) noexcept override;
@@ -104,6 +107,8 @@ class CpuRuntime : public DeviceRuntime {
   static void loseStoresOf(int device);
   /// Copies that were enqueued, of all.
   static int copies();
+  /// Pinning so many bytes of host memory for a GPU fails, as CUDA may; -1: for none.
+  static void failReach(int device, std::int64_t bytes);
   /// Lets the n-th copy from now on fail, as CUDA may; 0: none.
   static void failCopy(int n);
   static void letCopiesRace(bool racing);

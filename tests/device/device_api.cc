@@ -14,11 +14,16 @@ void freeDeviceMemory(std::byte* memory) { test::CpuRuntime().free(memory); }
 
 namespace ulysses::test {
 
-DeviceApi::DeviceApi(bool gpuEach, std::int64_t timeoutMs) {
+DeviceApi::Comms DeviceApi::initAll(std::int64_t timeoutMs) {
   ulyssesConfig_t config = ULYSSES_CONFIG_INITIALIZER;
   config.timeout_ms = timeoutMs;
-  std::array<ulyssesComm_t, kRanks> comms;
+  Comms comms;
   EXPECT_EQ(ulyssesCommInitAll(comms.data(), kRanks, &config), ulyssesSuccess);
+  return comms;
+}
+
+DeviceApi::DeviceApi(bool gpuEach, std::int64_t timeoutMs, const std::function<Comms(std::int64_t)>& makeComms) {
+  const Comms comms = makeComms(timeoutMs);
   for (int rank = 0; rank < kRanks; ++rank) {
     User& user = users_[static_cast<std::size_t>(rank)];
     user.comm = comms[static_cast<std::size_t>(rank)];

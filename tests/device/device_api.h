@@ -28,6 +28,7 @@ struct User {
   int rank = 0;
   CpuRuntime gpu;
   CpuStream stream;
+  CpuGraph graph;
   float* memory = nullptr;
   void* handle = nullptr;
 
@@ -100,9 +101,15 @@ struct User {
 };
 
 class DeviceApi : public testing::Test {
+ public:
+  using Comms = std::array<ulyssesComm_t, kRanks>;
+
  protected:
+  /// Ranks that are threads of this process, all on one host.
+  static Comms initAll(std::int64_t timeoutMs);
   /// gpuEach: every rank has a GPU of its own, else all share one.
-  explicit DeviceApi(bool gpuEach = false, std::int64_t timeoutMs = 20'000);
+  explicit DeviceApi(bool gpuEach = false, std::int64_t timeoutMs = 20'000,
+                     const std::function<Comms(std::int64_t timeoutMs)>& makeComms = initAll);
   ~DeviceApi() override;
   /// On a thread for each rank.
   void each(const std::function<void(User&)>& fn) {

@@ -74,7 +74,7 @@ PlanCase drawWide(int nRanks, std::uint64_t seed, DeviceCase::Layouts layouts) {
   if (layouts == DeviceCase::Layouts::Own) return run;
   for (std::size_t t = 0; t < run.tensors[0].size(); ++t) {
     makeAlike(rng, &run, t, false);
-    if (rng.chance(70)) makeAlike(rng, &run, t, true);
+    if (layouts == DeviceCase::Layouts::Orders || rng.chance(70)) makeAlike(rng, &run, t, true);
   }
   return run;
 }

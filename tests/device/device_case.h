@@ -31,8 +31,8 @@ class DeviceCase {
   static constexpr std::int64_t kSegmentBegin = 64;
 
   /// Of each rank as it likes, or as ranks promise of windows: outputs at one offset with one layout, and mostly inputs
-  /// with one layout.
-  enum class Layouts { Own, Windows };
+  /// with one layout. Or in one order of dimensions at every rank, as exchanges of hosts compare.
+  enum class Layouts { Own, Windows, Orders };
 
   DeviceCase(int nRanks, std::uint64_t seed, std::uint32_t tilePieces, Layouts layouts = Layouts::Own);
 

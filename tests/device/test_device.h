@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -17,6 +18,9 @@ class TestDevice {
   virtual void* stream() = 0;
   /// Until all that was enqueued is done.
   virtual void wait() = 0;
+  /// What `enqueues` puts on the stream becomes a graph and does not run; each replay enqueues it. Once.
+  virtual void capture(const std::function<void()>& enqueues) = 0;
+  virtual void replay() = 0;
   virtual std::vector<std::byte> read(const std::byte* from, std::size_t bytes) = 0;
 };
 std::unique_ptr<TestDevice> makeTestDevice();

@@ -56,11 +56,23 @@ class TestRuntime : public CudaRuntime {
 class GpuDevice : public TestDevice {
  public:
   GpuDevice() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
-  ~GpuDevice() override { static_cast<void>(cudaStreamDestroy(stream_)); }
+  ~GpuDevice() override {
+    if (graph_ != nullptr) static_cast<void>(cudaGraphExecDestroy(graph_));
+    static_cast<void>(cudaStreamDestroy(stream_));
+  }
 
   DeviceRuntime& runtime() override { return runtime_; }
   void* stream() override { return stream_; }
   void wait() override { check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); }
+  void capture(const std::function<void()>& enqueues) override {
+    cudaGraph_t graph = nullptr;
+    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    enqueues();
+    check(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
+    check(cudaGraphInstantiate(&graph_, graph, 0), "cudaGraphInstantiate");
+    check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+  }
+  void replay() override { check(cudaGraphLaunch(graph_, stream_), "cudaGraphLaunch"); }
   std::vector<std::byte> read(const std::byte* from, std::size_t bytes) override {
     std::vector<std::byte> out(bytes);
     check(cudaMemcpy(out.data(), from, bytes, cudaMemcpyDeviceToHost), "cudaMemcpy");
@@ -70,6 +82,7 @@ class GpuDevice : public TestDevice {
  private:
   TestRuntime runtime_;
   cudaStream_t stream_ = nullptr;
+  cudaGraphExec_t graph_ = nullptr;
 };
 
 }  // namespace

@@ -6,11 +6,14 @@
 
 #include "kernels/device/exchange.h"
 #include "kernels/device/gpu_machine.cuh"
+#include "kernels/device/handover.h"
 #include "kernels/device/launch.h"
 #include "kernels/device/shard_copy.h"
 
 namespace ulysses::device {
 namespace {
+
+constexpr int kWarp = 32;
 
 // Blocks of a multiprocessor: as many as the registers allow without spilling (tests/device/resources.py holds them to
 // it). With 4 vectors a thread in flight, 512 threads a multiprocessor cover the memory's latency.
@@ -26,6 +29,11 @@ __global__ void __launch_bounds__(kThreads, 2) pushAndSumKernel(const __grid_con
 
 __global__ void __launch_bounds__(kThreads, 3) copyKernel(const __grid_constant__ ShardCopies copies) {
   copyShards(copies, GpuMachine());
+}
+
+__global__ void __launch_bounds__(kWarp) handOverKernel(const __grid_constant__ HandoverCall call) {
+  GpuMachine machine;
+  handOver(call, machine);
 }
 
 using Kernel = void (*)(Arguments);
@@ -57,6 +65,7 @@ CudaError loadExchange(int* residentBlocks) {
   }
   int blocks = 0;
   if (result == cudaSuccess) result = load(copyKernel, &blocks);
+  if (result == cudaSuccess) result = load(handOverKernel, &blocks);
   *residentBlocks = processors * fewest;
   return errorOf("the exchange kernels cannot be loaded", result);
 }
@@ -70,6 +79,11 @@ CudaError launchExchange(const Arguments& call, int blocks, void* stream) {
 CudaError launchCopies(const ShardCopies& copies, int blocks, void* stream) {
   copyKernel<<<static_cast<unsigned>(blocks), kThreads, 0, static_cast<cudaStream_t>(stream)>>>(copies);
   return errorOf("the copy kernel cannot be launched", cudaGetLastError());
+}
+
+CudaError launchHandover(const HandoverCall& call, void* stream) {
+  handOverKernel<<<1, kWarp, 0, static_cast<cudaStream_t>(stream)>>>(call);
+  return errorOf("the kernel that hands a call to the host cannot be launched", cudaGetLastError());
 }
 
 }  // namespace ulysses::device

@@ -5,6 +5,7 @@
 #pragma once
 #include <string>
 
+#include "kernels/device/handover.h"
 #include "kernels/device/shard_copy.h"
 
 namespace ulysses::device {
@@ -26,5 +27,8 @@ CudaError launchExchange(const Arguments& call, int blocks, void* stream);
 
 /// Enqueues copies within the device, which wait for nothing.
 CudaError launchCopies(const ShardCopies& copies, int blocks, void* stream);
+
+/// Enqueues a step of handing a call to the host, which waits for nothing but the host.
+CudaError launchHandover(const HandoverCall& call, void* stream);
 
 }  // namespace ulysses::device

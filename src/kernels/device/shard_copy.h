@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Copies of tensors within a GPU: between memory that peers cannot map and its shadow, which they can.
+// Copies of tensors by one GPU: between memory that peers cannot map and its shadow, which they can, and between memory
+// of the GPU and its image in the host's.
 #pragma once
 #include "kernels/device/lease.h"
 #include "kernels/device/push.h"
@@ -20,6 +21,7 @@ struct ShardCopies {
   Lease lease;
   ShardCopy copies[kTensors];
   uint32_t n = 0, tiles = 0, tilePieces = 0;
+  const uint32_t* unless = nullptr;  // not null: nothing is copied when the word, of the same stream, is not 0
 };
 
 /// One row, of any alignment.
@@ -43,6 +45,7 @@ inline ShardCopies oneRow(std::byte* to, const std::byte* from, uint32_t bytes) 
 template <typename Machine>
 ULYSSES_HOST_DEVICE void copyShards(const ShardCopies& call, const Machine& machine) {
   if (!isLive(call.lease, machine)) return;
+  if (call.unless != nullptr && *call.unless != 0) return;
   const Slab slab = slabOf(call.tiles, machine.block(), machine.blocks());
   forEachTile(call.copies, call.n, slab, call.tilePieces, [&](const ShardCopy& copy, uint32_t first, uint32_t end) {
     pushPieces(machine, copy, first, end, copy.from, copy.to, copy.place);

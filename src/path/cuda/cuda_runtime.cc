@@ -167,6 +167,21 @@ void CudaRuntime::free(std::byte* memory) noexcept {
   static_cast<void>(attributes.type == cudaMemoryTypeHost ? cudaFreeHost(memory) : cudaFree(memory));
 }
 
+std::byte* CudaRuntime::reachHost(std::byte* memory, int64_t bytes) {
+  constexpr unsigned kFlags = cudaHostRegisterMapped | cudaHostRegisterPortable;
+  check(cudaHostRegister(memory, static_cast<size_t>(bytes), kFlags), "cudaHostRegister");
+  void* onDevice = nullptr;
+  const cudaError_t result = cudaHostGetDevicePointer(&onDevice, memory, 0);
+  if (result != cudaSuccess) static_cast<void>(cudaHostUnregister(memory));
+  check(result, "cudaHostGetDevicePointer");
+  return static_cast<std::byte*>(onDevice);
+}
+
+void CudaRuntime::leaveHost(std::byte* memory) noexcept {
+  const Current current(device_);
+  static_cast<void>(cudaHostUnregister(memory));
+}
+
 void CudaRuntime::write(std::byte* to, const void* from, int64_t bytes) {
   check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, aside_.get()), "cudaMemcpyAsync");
   check(cudaStreamSynchronize(aside_.get()), "cudaStreamSynchronize");
@@ -304,6 +319,10 @@ void CudaRuntime::launch(const device::Arguments& call, int blocks, void* stream
 
 void CudaRuntime::launchCopies(const device::ShardCopies& copies, int blocks, void* stream) {
   check(device::launchCopies(copies, blocks, stream));
+}
+
+void CudaRuntime::launchHandover(const device::HandoverCall& call, void* stream) {
+  check(device::launchHandover(call, stream));
 }
 
 }  // namespace ulysses

@@ -23,6 +23,8 @@ class CudaRuntime : public DeviceRuntime {
   std::byte* allocateShared(int64_t bytes) override;
   std::byte* share(std::byte* pages, int64_t bytes) override;
   void free(std::byte* memory) noexcept override;
+  std::byte* reachHost(std::byte* memory, int64_t bytes) override;
+  void leaveHost(std::byte* memory) noexcept override;
   void write(std::byte* to, const void* from, int64_t bytes) override;
   void read(void* to, const std::byte* from, int64_t bytes) override;
   void store(std::byte* to, const std::byte* from, int64_t bytes) override;
@@ -34,6 +36,7 @@ class CudaRuntime : public DeviceRuntime {
   int residentBlocks() override { return residentBlocks_; }
   void launch(const device::Arguments& call, int blocks, void* stream) override;
   void launchCopies(const device::ShardCopies& copies, int blocks, void* stream) override;
+  void launchHandover(const device::HandoverCall& call, void* stream) override;
   void copy(std::byte* to, const std::byte* from, const PitchedShape& shape, void* stream) override;
   void finish() noexcept override;
   void raise(uint32_t* word) noexcept override;

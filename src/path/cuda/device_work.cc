@@ -84,8 +84,11 @@ device::Work DeviceWork::work() const {
 }
 
 device::TensorPlace DeviceWork::placeOf(const Plan& plan, int tensor) const {
+  return ulysses::placeOf(plan, tensor, isPulled(tensor));
+}
+
+device::TensorPlace placeOf(const Plan& plan, int tensor, bool input) {
   const TensorSpec& spec = plan.tensors()[static_cast<size_t>(tensor)];
-  const bool input = isPulled(tensor);
   const Strides& strides = input ? spec.input : spec.output;
   const Shape shape = shardShape(plan.geometry(), plan.distribution(), spec,
                                  input ? plan.sourceSide() : plan.destinationSide(), plan.rank());

@@ -11,6 +11,9 @@ namespace ulysses {
 /// Whether ranks read a tensor from the peers' inputs, since replicas of it are summed; others are written to outputs.
 bool isPulled(const Plan& plan, size_t tensor);
 
+/// Where a tensor's rows are at the plan's rank, at one end. Segment and offset are the caller's to fill in.
+device::TensorPlace placeOf(const Plan& plan, int tensor, bool input);
+
 /// A rank's steps through its output, given its tensor.
 device::Steps outputSteps(const Plan& plan, const TensorSpec& tensor, int rank);
 

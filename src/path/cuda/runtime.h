@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "kernels/device/handover.h"
 #include "kernels/device/shard_copy.h"
 #include "path/cuda/pitched_copy.h"
 
@@ -51,6 +52,10 @@ class DeviceRuntime {
   /// Lets kernels reach whole pages of host memory that is never freed: as they address it.
   virtual std::byte* share(std::byte* pages, int64_t bytes) = 0;
   virtual void free(std::byte* memory) noexcept = 0;
+  /// Host memory of the caller's: pins it and makes it reachable for kernels, by the address that is returned. Undone
+  /// before it is unmapped.
+  virtual std::byte* reachHost(std::byte* memory, int64_t bytes) = 0;
+  virtual void leaveHost(std::byte* memory) noexcept = 0;
   /// Not freed before the process ends.
   virtual void abandon(std::byte*) noexcept {}
   /// To device memory; done on return. For set-up only.
@@ -75,6 +80,8 @@ class DeviceRuntime {
   virtual void launch(const device::Arguments& call, int blocks, void* stream) = 0;
   /// The same for copies within the GPU.
   virtual void launchCopies(const device::ShardCopies& copies, int blocks, void* stream) = 0;
+  /// Enqueues a step of handing a call to this rank's host.
+  virtual void launchHandover(const device::HandoverCall& call, void* stream) = 0;
   /// Enqueues a copy from device memory to device memory, for copy engines.
   virtual void copy(std::byte* to, const std::byte* from, const PitchedShape& shape, void* stream) = 0;
   /// Waits until nothing that was launched runs any more.
@@ -85,6 +92,14 @@ class DeviceRuntime {
 
 /// "memory of GPU 1", "managed memory".
 std::string textOf(const DeviceRuntime::Memory& memory);
+
+/// Where memory that is to be registered begins, and how many mappings side by side it is in: 1 but for cuMemMap.
+struct Registrable {
+  DeviceRuntime::Allocation first;
+  int mappings = 1;
+};
+/// Throws InvalidArgument when the memory is not all this GPU's, or another GPU is current.
+Registrable requireRegistrable(DeviceRuntime& runtime, std::byte* memory, int64_t bytes);
 
 /// The GPU that is current to this thread; it must be so at every later use, but for those that end something. Throws
 /// NotSupported where the library was built without CUDA, or finds no driver or no GPU.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "path/cuda/device_call.h"
+#include "path/cuda/shard_batch.h"
 #include "path/record.h"
 
 namespace ulysses {
@@ -43,6 +44,8 @@ class ShadowedCall {
   void copyOut(DeviceRuntime& runtime, const device::Lease& lease, int blocks, void* stream) const;
 
  private:
+  ShardRows rowsOf(int tensor) const;
+
   const DeviceCall& call_;
   size_t n_;
   std::array<const std::byte*, kMaxTensors> inputs_{};

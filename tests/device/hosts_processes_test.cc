@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Device tensors of four processes on two emulated hosts: images are read through mappings of other processes here. The
+// GPU is each process itself, or one that all share (tests/gpu).
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "device/test_device.h"
+#include "ulysses_coll.h"
+
+namespace ulysses::test {
+namespace {
+
+constexpr int kProcesses = 4;
+constexpr std::int64_t kLocalTokens = 3, kAllTokens = kProcesses * kLocalTokens, kAllHeads = 8, kRow = 24;
+
+float numberOf(std::int64_t token, std::int64_t head, std::int64_t d) {
+  return static_cast<float>(token * 1000 + head * 100 + d);
+}
+
+/// A process's shards, all of its sequence's heads and all of its heads' sequence, in device memory.
+class Shards {
+ public:
+  explicit Shards(int rank)
+      : rank_(rank), device_(makeTestDevice()), memory_(device_->runtime(), device_->runtime().allocate(kBytes)) {}
+  static constexpr std::size_t kCount = kLocalTokens * kAllHeads * kRow, kBytes = 2 * kCount * sizeof(float);
+  TestDevice& device() { return *device_; }
+  float* sequence() const { return memory_.as<float>(); }
+  float* heads() const { return sequence() + kCount; }
+
+  /// The sequence's numbers, and -1 for those of the heads.
+  void fill(float round) {
+    std::vector<float> numbers(2 * kCount, -1.0F);
+    for (std::int64_t t = 0; t < kLocalTokens; ++t)
+      for (std::int64_t h = 0; h < kAllHeads; ++h)
+        for (std::int64_t d = 0; d < kRow; ++d)
+          numbers[static_cast<std::size_t>((t * kAllHeads + h) * kRow + d)] =
+              round + numberOf(rank_ * kLocalTokens + t, h, d);
+    device_->runtime().write(memory_.data(), numbers.data(), kBytes);
+  }
+  bool areGathered(float round) {
+    device_->wait();
+    const auto bytes = device_->read(memory_.data() + kBytes / 2, kBytes / 2);
+    std::vector<float> numbers(kCount);
+    std::memcpy(numbers.data(), bytes.data(), bytes.size());
+    constexpr std::int64_t kHere = kAllHeads / kProcesses;
+    for (std::int64_t t = 0; t < kAllTokens; ++t)
+      for (std::int64_t h = 0; h < kHere; ++h)
+        for (std::int64_t d = 0; d < kRow; ++d)
+          if (numbers[static_cast<std::size_t>((t * kHere + h) * kRow + d)] !=
+              round + numberOf(t, rank_ * kHere + h, d))
+            return false;
+    return true;
+  }
+
+ private:
+  int rank_;
+  std::unique_ptr<TestDevice> device_;
+  DeviceMemory memory_;
+};
+
+int failed(const char* what) {
+  std::fprintf(stderr, "%s: %s\n", what, ulyssesGetLastError(nullptr));
+  return 1;
+}
+
+ulyssesResult_t scatter(ulyssesComm_t comm, Shards& shards) {
+  ulyssesGeometry_t geometry = ULYSSES_GEOMETRY_INITIALIZER;
+  geometry.sequence = kAllTokens;
+  geometry.heads = kAllHeads;
+  ulyssesTensor_t tensor{};
+  tensor.headDim = kRow;
+  tensor.dtype = ulyssesFloat32;
+  tensor.input = shards.sequence();
+  tensor.output = shards.heads();
+  return ulyssesScatterHeads(&geometry, &tensor, 1, comm, shards.device().stream());
+}
+
+/// A call, three that nobody waits between, replays of a graph.
+int exchange(ulyssesComm_t comm, Shards& shards) {
+  float round = 0;
+  shards.fill(round);
+  if (scatter(comm, shards) != ulyssesSuccess) return failed("exchange");
+  if (!shards.areGathered(round)) return 2;
+  shards.fill(++round);
+  for (int i = 0; i < 3; ++i)
+    if (scatter(comm, shards) != ulyssesSuccess) return failed("exchange");
+  if (!shards.areGathered(round)) return 3;
+  ulyssesResult_t captured = ulyssesInternalError;
+  shards.device().capture([&] { captured = scatter(comm, shards); });
+  if (captured != ulyssesSuccess) return failed("capture");
+  for (int i = 0; i < 5; ++i) {
+    shards.fill(++round);
+    shards.device().replay();
+    if (!shards.areGathered(round)) return 4;
+  }
+  ulyssesResult_t error = ulyssesInternalError;
+  if (ulyssesCommGetAsyncError(comm, &error) == ulyssesSuccess && error == ulyssesSuccess) return 0;
+  std::fprintf(stderr, "%s\n", ulyssesGetLastError(comm));
+  return 5;
+}
+
+int runRank(int rank, int idFd) {
+  setenv("ULYSSES_HOST_ID", rank < kProcesses / 2 ? "test-host0" : "test-host1", 1);
+  ulyssesUniqueId_t id;
+  if (read(idFd, &id, sizeof(id)) != sizeof(id)) return 6;
+  ulyssesComm_t comm = nullptr;
+  if (ulyssesCommInitRank(&comm, kProcesses, &id, rank) != ulyssesSuccess) return failed("init");
+  Shards shards(rank);
+  void* handle = nullptr;
+  if (ulyssesCommRegister(comm, shards.sequence(), Shards::kBytes, &handle) != ulyssesSuccess)
+    return failed("register");
+  const int status = exchange(comm, shards);
+  if (status != 0) std::fprintf(stderr, "rank %d: %d, %s\n", rank, status, ulyssesGetLastError(comm));
+  if (ulyssesCommDestroy(comm) != ulyssesSuccess) return failed("destroy");
+  return status;
+}
+
+// Forked before this process has a thread.
+TEST(HostsOfProcesses, ScatterDeviceTensors) {
+  setenv("ULYSSES_TIMEOUT_MS", "60000", 1);
+  std::vector<std::pair<pid_t, int>> ranks;
+  for (int rank = 0; rank < kProcesses; ++rank) {
+    int pipes[2];
+    ASSERT_EQ(pipe(pipes), 0);
+    const pid_t pid = fork();
+    if (pid == 0) _exit(runRank(rank, pipes[0]));
+    ranks.emplace_back(pid, pipes[1]);
+    close(pipes[0]);
+  }
+  ulyssesUniqueId_t id;
+  ASSERT_EQ(ulyssesGetUniqueId(&id), ulyssesSuccess) << ulyssesGetLastError(nullptr);
+  for (const auto& [pid, pipe] : ranks) ASSERT_EQ(write(pipe, &id, sizeof(id)), static_cast<ssize_t>(sizeof(id)));
+  for (const auto& [pid, pipe] : ranks) {
+    int status = -1;
+    ASSERT_EQ(waitpid(pid, &status, 0), pid);
+    EXPECT_EQ(status, 0) << "process " << pid;
+    close(pipe);
+  }
+}
+
+}  // namespace
+}  // namespace ulysses::test
