@@ -3,6 +3,7 @@
 //
 // Device tensors of ranks of two hosts through the public interface: ranks 0 and 1 on one, rank 2 on the other. GPUs
 // and hosts are this process.
+#include <algorithm>
 #include <ctime>
 
 #include "comm/handle_table.h"
@@ -25,7 +26,9 @@ DeviceApi::Comms onTwoHosts(std::int64_t timeoutMs) {
 
 class HostsApi : public DeviceApi {
  protected:
-  explicit HostsApi(std::int64_t timeoutMs = 60'000, bool gpuEach = true) : DeviceApi(gpuEach, timeoutMs, onTwoHosts) {}
+  explicit HostsApi(std::int64_t timeoutMs = 60'000, bool gpuEach = true) : DeviceApi(gpuEach, timeoutMs, onTwoHosts) {
+    for (const User& user : users_) std::fill_n(user.gatheredQuery(), kOutputs, kBefore);
+  }
   ~HostsApi() override {
     CpuRuntime::setFate(1, Fate::Run);
     CpuRuntime::failReach(-1, 0);
@@ -39,10 +42,10 @@ class HostsApi : public DeviceApi {
   void exchangeAll() {
     each([](User& user) { EXPECT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError(); });
   }
-  /// What exchanges write is as before any.
+  static constexpr std::int64_t kOutputs = User::kGatheredQuery + User::kGatheredKv;
+  static constexpr float kBefore = -1.0F;  // in what exchanges write; not in its image
   static void expectUntouched(const User& user) {
-    for (std::int64_t i = 0; i < User::kGatheredQuery + User::kGatheredKv; ++i)
-      ASSERT_EQ(user.gatheredQuery()[i], 0.0F) << i;
+    for (std::int64_t i = 0; i < kOutputs; ++i) ASSERT_EQ(user.gatheredQuery()[i], kBefore) << i;
   }
   /// All ranks' exchange has failed: with that result, the same words, and for good; of the hosts' tensors it has not.
   void expectFailed(ulyssesResult_t result, const std::string& text) {

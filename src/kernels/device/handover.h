@@ -68,11 +68,11 @@ ULYSSES_HOST_DEVICE void post(const HandoverCall& call, Machine& machine) {
   if (machine.thread() == 0) machine.store(&call.shared->posted.epoch, call.state->epoch + 1);
 }
 
-/// Whether the host said that the call ended well. Else what follows on the stream must leave outputs as they are: see
-/// ShardCopies::unless.
+/// Until the host says that the call ended, or by the deadline. After a failure the state says so: what follows on the
+/// stream must leave outputs as they are, see ShardCopies::unless. One thread runs this.
 template <typename Machine>
-ULYSSES_HOST_DEVICE bool await(const HandoverCall& call, Machine& machine) {
-  if (machine.thread() != 0 || call.state->failed != 0) return call.state->failed == 0;
+ULYSSES_HOST_DEVICE void await(const HandoverCall& call, Machine& machine) {
+  if (call.state->failed != 0) return;
   const uint32_t epoch = call.state->epoch + 1;
   Handover& shared = *call.shared;
   const uint64_t begin = machine.now();
@@ -81,13 +81,12 @@ ULYSSES_HOST_DEVICE bool await(const HandoverCall& call, Machine& machine) {
       shared.lost.epoch = epoch;
       machine.store(&shared.lost.happened, 1);
       call.state->failed = 1;
-      return false;
+      return;
     }
     machine.pause();
   }
   call.state->failed = shared.ended.failed;
-  if (call.state->failed == 0) call.state->epoch = epoch;
-  return call.state->failed == 0;
+  if (shared.ended.failed == 0) call.state->epoch = epoch;
 }
 
 template <typename Machine>
@@ -95,8 +94,8 @@ ULYSSES_HOST_DEVICE void handOver(const HandoverCall& call, Machine& machine) {
   if (!isLive(call.lease, machine)) return;
   if (call.step == HandoverStep::kPost)
     post(call, machine);
-  else
-    static_cast<void>(await(call, machine));
+  else if (machine.thread() == 0)
+    await(call, machine);
 }
 
 }  // namespace ulysses::device
