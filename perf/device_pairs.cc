@@ -17,12 +17,17 @@ ordered_json gpuOf(const ordered_json& host, const ordered_json& rank) {
   return count == 0 ? ordered_json(nullptr) : ordered_json(local % count);
 }
 
+std::string whyNone(const ordered_json& host) {
+  const ordered_json& problem = host["cuda"]["problem"];
+  return problem.is_null() ? "no GPU" : problem.get<std::string>();
+}
+
 std::pair<ordered_json, std::string> pathBetween(const ordered_json& hosts, const ordered_json& from,
                                                  const ordered_json& to) {
-  if (from["host"] != to["host"]) return {nullptr, "other host: device memory goes between ranks of one host"};
+  for (const ordered_json* const end : {&from, &to})
+    if ((*end)["gpu"].is_null()) return {nullptr, whyNone(hosts[(*end)["host"].get<size_t>()])};
+  if (hosts.size() > 1) return {"host", "several hosts: through pinned host memory"};
   const ordered_json& cuda = hosts[from["host"].get<size_t>()]["cuda"];
-  if (from["gpu"].is_null())
-    return {nullptr, cuda["problem"].is_null() ? std::string("no GPU") : cuda["problem"].get<std::string>()};
   if (from["rank"] == to["rank"]) return {"self", "this rank"};
   if (from["gpu"] == to["gpu"]) return {"cuda", "same GPU"};
   if (cuda["gpus"][from["gpu"].get<size_t>()]["peer_access"][to["gpu"].get<size_t>()].get<bool>())

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 
 #include "base/thread.h"
 #include "comm/communicator.h"
@@ -50,6 +51,33 @@ bool isOfAll(Result result) {
       return false;
   }
 }
+
+/// At a process's exit UCX takes itself apart, while communicators that nobody destroyed have their threads: these must
+/// not call it between two exchanges any more.
+class Exit {
+ public:
+  static Exit& instance() {
+    static Exit& only = *new Exit;  // outlives the threads
+    return only;
+  }
+  template <typename Fn>
+  void unlessPassed(Fn&& fn) {
+    const std::lock_guard lock(gate_);
+    if (!passed_) fn();
+  }
+
+ private:
+  Exit() {
+    std::atexit([] { instance().pass(); });
+  }
+  void pass() {
+    const std::unique_lock lock(gate_, std::chrono::milliseconds(100));  // a forked child may find it locked for good
+    passed_ = passed_ || lock.owns_lock();
+  }
+
+  std::timed_mutex gate_;
+  bool passed_ = false;
+};
 
 void requireSameKind(std::span<const Card> cards) {
   for (size_t rank = 1; rank < cards.size(); ++rank)
@@ -267,7 +295,8 @@ void DeviceRelay::run() {
       end_.end(!carryOut(*order));
       backOff.reset();
     } else {
-      peers_->service();  // what this rank said last may still be on its way: that its call failed, say
+      // What this rank said last may still be on its way: that its call failed, say.
+      Exit::instance().unlessPassed([&] { peers_->service(); });
       backOff.wait();
     }
   }

@@ -99,49 +99,69 @@ TEST(RanksText, OnlyWhatWasMeasuredIsANumber) {
   EXPECT_THAT(text, testing::Not(HasSubstr("not known")));
 }
 
-// Two GPUs that reach each other, a third that reaches nobody; five ranks, the last on another host without a GPU.
+// Two GPUs that reach each other, a third that reaches nobody; four ranks.
 ordered_json threeGpus() {
   ordered_json gpus = ordered_json::array();
   for (int gpu = 0; gpu < 3; ++gpu) gpus.push_back({{"ordinal", gpu}, {"peer_access", {gpu != 2, gpu != 2, gpu == 2}}});
-  return {{{"ranks", {0, 1, 2, 3}}, {"cuda", {{"gpus", gpus}, {"problem", nullptr}}}},
-          {{"ranks", {4}}, {"cuda", {{"gpus", ordered_json::array()}, {"problem", "no driver: gone"}}}}};
+  return {{{"ranks", {0, 1, 2, 3}}, {"cuda", {{"gpus", gpus}, {"problem", nullptr}}}}};
 }
 
-ordered_json rowsOfFive() {
+// And a fifth on another host.
+ordered_json twoHosts(bool withGpu) {
+  ordered_json hosts = threeGpus();
+  hosts.push_back({{"ranks", {4}}, {"cuda", hosts[0]["cuda"]}});
+  if (!withGpu) hosts[1]["cuda"] = {{"gpus", ordered_json::array()}, {"problem", "no driver: gone"}};
+  return hosts;
+}
+
+ordered_json rowsOf(int ranks) {
   ordered_json rows = ordered_json::array();
-  for (int rank = 0; rank < 5; ++rank) {
+  for (int rank = 0; rank < ranks; ++rank) {
     rows.push_back({{"rank", rank}, {"host", rank / 4}, {"pairs", ordered_json::array()}});
-    for (int peer = 0; peer < 5; ++peer) rows.back()["pairs"].push_back(pairOf(peer, "shm", "near", nullptr));
+    for (int peer = 0; peer < ranks; ++peer) rows.back()["pairs"].push_back(pairOf(peer, "shm", "near", nullptr));
   }
   return rows;
 }
 
+std::string pairText(const ordered_json& rows, int rank, int peer) {
+  const ordered_json& found = rows[static_cast<size_t>(rank)]["pairs"][static_cast<size_t>(peer)];
+  return (found["device_path"].is_null() ? "none" : found["device_path"].get<std::string>()) + ": " +
+         found["device_reason"].get<std::string>();
+}
+
 TEST(DevicePairs, FollowTheGpus) {
-  ordered_json rows = rowsOfFive();
+  ordered_json rows = rowsOf(4);
   addDevicePairs(threeGpus(), rows);
-  const auto pair = [&](int rank, int peer) {
-    const ordered_json& found = rows[static_cast<size_t>(rank)]["pairs"][static_cast<size_t>(peer)];
-    return (found["device_path"].is_null() ? "none" : found["device_path"].get<std::string>()) + ": " +
-           found["device_reason"].get<std::string>();
-  };
   EXPECT_EQ(rows[3]["gpu"], 0);
+  EXPECT_EQ(pairText(rows, 1, 1), "self: this rank");
+  EXPECT_EQ(pairText(rows, 0, 1), "cuda: peer access");
+  EXPECT_EQ(pairText(rows, 0, 3), "cuda: same GPU");
+  EXPECT_THAT(pairText(rows, 2, 0), HasSubstr("none: the GPU of the reader has no access"));
+  EXPECT_THAT(pairText(rows, 0, 2), HasSubstr("none: the GPU of the reader has no access"));
+}
+
+// Of ranks on several hosts all go by one way, those that share a host too.
+TEST(DevicePairs, OfSeveralHostsGoThroughTheirMemory) {
+  ordered_json rows = rowsOf(5);
+  addDevicePairs(twoHosts(true), rows);
+  for (const auto& [rank, peer] : {std::pair(0, 4), {0, 1}, {2, 0}, {4, 4}})
+    EXPECT_EQ(pairText(rows, rank, peer), "host: several hosts: through pinned host memory");
+  addDevicePairs(twoHosts(false), rows);
   EXPECT_EQ(rows[4]["gpu"], nullptr);
-  EXPECT_EQ(pair(1, 1), "self: this rank");
-  EXPECT_EQ(pair(0, 1), "cuda: peer access");
-  EXPECT_EQ(pair(0, 3), "cuda: same GPU");
-  EXPECT_THAT(pair(2, 0), HasSubstr("none: the GPU of the reader has no access"));
-  EXPECT_THAT(pair(0, 2), HasSubstr("none: the GPU of the reader has no access"));
-  EXPECT_THAT(pair(0, 4), HasSubstr("none: other host"));
-  EXPECT_EQ(pair(4, 4), "none: no driver: gone");
+  for (const auto& [rank, peer] : {std::pair(0, 4), {4, 0}, {4, 4}})
+    EXPECT_EQ(pairText(rows, rank, peer), "none: no driver: gone");
 }
 
 TEST(DevicePairs, AreShownWhereThereIsAGpu) {
   ordered_json ranks = twoRanks(nullptr, nullptr);
-  ranks["rows"] = rowsOfFive();
+  ranks["rows"] = rowsOf(4);
   addDevicePairs(threeGpus(), ranks["rows"]);
   const std::string text = ranksText(ranks);
-  EXPECT_THAT(text, HasSubstr("when ranks 0, 1, ... use the GPUs 0 1 2 0 -\n"));
+  EXPECT_THAT(text, HasSubstr("when ranks 0, 1, ... use the GPUs 0 1 2 0\n"));
   EXPECT_THAT(text, HasSubstr("  cuda: peer access (4 pairs)\n"));
+  ranks["rows"] = rowsOf(5);
+  addDevicePairs(twoHosts(false), ranks["rows"]);
+  EXPECT_THAT(ranksText(ranks), HasSubstr("use the GPUs 0 1 2 0 -\n"));
   EXPECT_THAT(ranksText(twoRanks(nullptr, nullptr)), testing::Not(HasSubstr("GPU memory of each pair")));
 }
 
