@@ -71,11 +71,15 @@ class Exit {
     std::atexit([] { instance().pass(); });
   }
   void pass() {
-    const std::unique_lock lock(gate_, std::chrono::milliseconds(100));  // a forked child may find it locked for good
-    passed_ = passed_ || lock.owns_lock();
+    constexpr int kTries = 100;  // a forked child may find it locked for good
+    for (int i = 0; i < kTries; ++i, std::this_thread::sleep_for(std::chrono::milliseconds(1)))
+      if (const std::unique_lock lock(gate_, std::try_to_lock); lock.owns_lock()) {
+        passed_ = true;
+        return;
+      }
   }
 
-  std::timed_mutex gate_;
+  std::mutex gate_;
   bool passed_ = false;
 };
 

@@ -181,7 +181,7 @@ TEST_F(HostsApi, AnInputThatIsNotRegisteredIsNamed) {
   tensors[0].input = other.data();
   const ulyssesGeometry_t geometry = User::geometryOf();
   EXPECT_EQ(ulyssesScatterHeads(&geometry, tensors.data(), 2, user(0).comm, &user(0).stream), ulyssesInvalidUsage);
-  EXPECT_EQ(user(0).lastError().find("tensors[0].input: its 384 bytes"), 0u) << user(0).lastError();
+  EXPECT_NE(user(0).lastError().find("tensors[0].input: its 384 bytes"), std::string::npos) << user(0).lastError();
   EXPECT_NE(user(0).lastError().find("register both with ulyssesCommRegister at every rank"), std::string::npos);
 }
 
