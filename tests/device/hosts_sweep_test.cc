@@ -21,6 +21,7 @@ namespace {
 template <typename Fn>
 void together(int nRanks, Fn&& fn) {
   std::vector<std::jthread> running;
+  running.reserve(static_cast<std::size_t>(nRanks));
   for (int rank = 0; rank < nRanks; ++rank) running.emplace_back([&fn, rank] { fn(rank); });
 }
 
@@ -110,6 +111,7 @@ INSTANTIATE_TEST_SUITE_P(Ranks, DeviceHosts, testing::Values(3, 4, 6), testing::
 
 TEST_P(DeviceHosts, RandomGeometriesAreTheOraclesBits) {
   std::vector<int> hosts;
+  hosts.reserve(static_cast<std::size_t>(GetParam()));
   for (int rank = 0; rank < GetParam(); ++rank) hosts.push_back(rank / 2);
   const auto comms = makeHostComms(hosts, 60'000);
   ASSERT_TRUE(std::ranges::all_of(comms, [](const auto& comm) { return comm != nullptr; }));
