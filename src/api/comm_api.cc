@@ -6,8 +6,8 @@
 #include "api/translate.h"
 #include "base/env.h"
 #include "base/text.h"
-#include "path/cuda/launch_lease.h"
 #include "comm/launch/launched.h"
+#include "path/cuda/launch_lease.h"
 
 namespace ulysses::api {
 

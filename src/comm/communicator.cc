@@ -261,16 +261,15 @@ std::unique_ptr<DeviceExchanges> Communicator::makeDeviceExchanges() {
 
 /// Where some ranks are on other hosts. Its plans are of the same ranks and hosts as this communicator's.
 std::unique_ptr<DeviceExchanges> Communicator::makeRelay(AllGather allGather) {
-  return std::make_unique<DeviceRelay>(
-      makeDeviceRuntime(), PlanCache(rank_, INT_MAX, routes_.hosts, routes_.crossing),
-      DeviceRelay::Options{.timeoutMs = settings_.timeoutMs,
-                           .mostBlocks = static_cast<int>(settings_.gpuBlocks),
-                           .who = exchange_->identity().whoText()},
-      std::move(allGather), [this] {
-        Settings settings = settings_;
-        settings.name = exchange_->identity().name + "+gpu";
-        return regroup({.color = 0, .key = rank_}, settings);
-      });
+  return std::make_unique<DeviceRelay>(makeDeviceRuntime(), PlanCache(rank_, INT_MAX, routes_.hosts, routes_.crossing),
+                                       DeviceRelay::Options{.timeoutMs = settings_.timeoutMs,
+                                                            .mostBlocks = static_cast<int>(settings_.gpuBlocks),
+                                                            .who = exchange_->identity().whoText()},
+                                       std::move(allGather), [this] {
+                                         Settings settings = settings_;
+                                         settings.name = exchange_->identity().name + "+gpu";
+                                         return regroup({.color = 0, .key = rank_}, settings);
+                                       });
 }
 
 const void* Communicator::registerDevice(std::byte* pointer, int64_t bytes, bool window) {
