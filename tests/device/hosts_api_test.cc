@@ -10,6 +10,7 @@
 #include "comm/handle_table.h"
 #include "device_api.h"
 #include "host_comms.h"
+#include "path/cuda/launch_lease.h"
 #include "path/shm/segment.h"
 
 namespace ulysses::test {
@@ -205,6 +206,22 @@ TEST_F(HostsInShortTime, ARankThatDoesNotComeIsNamed) {
     EXPECT_EQ(user(rank).exchange(false), ulyssesTimeout);
   }
   each([](User& user) { user.expectHostExchangeWorks(); });
+}
+
+// A12: images, words and the thread are gone.
+TEST_F(HostsApi, A12_ReplaysAfterDestroyMoveNothingAndAreNamed) {
+  registerAll();
+  for (User& user : users_) user.stream.beginCapture(user.graph);
+  exchangeAll();
+  for (User& user : users_) user.stream.endCapture();
+  each([](User& user) { EXPECT_EQ(ulyssesCommDestroy(std::exchange(user.comm, nullptr)), ulyssesSuccess); });
+  EXPECT_EQ(takeReplayText(), "");
+  for (User& user : users_) user.stream.launch(user.graph);
+  waitAll();
+  for (const User& user : users_) expectUntouched(user);
+  const std::string text = takeReplayText();
+  EXPECT_NE(text.find("rank "), std::string::npos) << text;
+  EXPECT_NE(text.find("after that communicator was destroyed"), std::string::npos) << text;
 }
 
 // Its peers' later launches find the communicator of their hosts revoked: they end at once.
