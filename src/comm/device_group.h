@@ -12,7 +12,7 @@
 namespace ulysses {
 
 /// Device memory of ranks of one host, which their GPUs map of each other.
-class DeviceGroup : public DeviceExchanges {
+class DeviceGroup final : public DeviceExchanges {
  public:
   struct Options {
     int64_t timeoutMs;

@@ -22,7 +22,7 @@ class Communicator;
 /// Device memory of ranks of several hosts. Each registered range has an image in host memory; a call's stream copies
 /// inputs to it, hands the exchange of the images to a thread of this rank, waits for it and copies outputs back. The
 /// thread uses a communicator of its own, made of the same ranks (docs/design/0012-device-memory-between-hosts.md).
-class DeviceRelay : public DeviceExchanges {
+class DeviceRelay final : public DeviceExchanges {
  public:
   struct Options {
     int64_t timeoutMs;  // of an exchange, from when the thread takes it
