@@ -49,9 +49,8 @@ bool allowsSharedMemory() {
 }
 
 /// - Shared memory is left out in peer-error mode unless asked for.
-/// - A message of shared memory is cut into segments of 48 KiB (their length has 16 bits), not of 8: where memory is
-/// slow
-///   10 against 14.5 ms for 16 MiB each way. As they are larger fewer are taken at a time: /dev/shm may be small.
+/// - A message of shared memory is cut into segments of 48 KiB, not of 8: 10 against 14.5 ms for 16 MiB each way where
+///   memory is slow. Their length has 16 bits. Fewer of them are taken at a time, as /dev/shm may be small.
 /// - A peer whose host vanished is noticed within seconds, not after 20.
 /// - Chunks go eagerly but over InfiniBand: 3.0 against 1.2 to 2.2 GB/s by rendezvous over TCP (256 KiB and 1 MiB,
 ///   ucx_perftest 1.13.1), and no slower over shared memory.
