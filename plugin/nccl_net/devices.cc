@@ -8,63 +8,30 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <string_view>
 
 #include "base/check.h"
 #include "base/interface_name.h"
+#include "base/sysfs.h"
 
 namespace ulysses::nccl {
 namespace {
 
 namespace fs = std::filesystem;
+using sysfs::firstLine, sysfs::namesIn;
 
-std::string firstLine(const fs::path& file) {
-  std::ifstream stream(file);
-  std::string line;
-  std::getline(stream, line);
-  return line;
-}
-
-/// The number that a text starts with; `fallback` without one or when it is not positive.
 int leadingNumber(std::string_view text, int fallback) {
-  int number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number > 0 ? number : fallback;
+  return static_cast<int>(sysfs::leadingNumber(text, fallback));
 }
 
 /// The number of hexadecimal digits between colons.
 uint64_t hexNumber(std::string text) {
   std::erase(text, ':');
   return std::strtoull(text.c_str(), nullptr, 16);
-}
-
-std::vector<std::string> namesIn(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code none;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, none))
-    names.push_back(entry.path().filename());
-  std::ranges::sort(names);
-  return names;
-}
-
-/// "0000:3b:00.1"
-bool isPciFunction(const std::string& name) {
-  return name.size() == 12 && name[4] == ':' && name[7] == ':' && name[10] == '.';
-}
-
-/// The PCI function that a device belongs to: NCCL takes the last part of the path for its address, so what is below it
-/// (as "virtio0") must go.
-std::string pciPathOf(const fs::path& device) {
-  std::error_code none;
-  for (fs::path path = fs::canonical(device, none); path.has_relative_path(); path = path.parent_path())
-    if (isPciFunction(path.filename())) return path;
-  return "";
 }
 
 bool isInList(std::string_view list, std::string_view word) {
@@ -88,7 +55,8 @@ NetDevice ofInterface(const Surroundings& around, const Interface& interface) {
   NetDevice device;
   device.name = interface.name;
   device.address = interface.address;
-  device.pciPath = pciPathOf(folder / "device");
+  // NCCL takes the last part of the path for its address, so what is below it must go.
+  device.pciPath = sysfs::pciFunctionOf(folder / "device");
   device.speedMbps = leadingNumber(firstLine(folder / "speed"), device.speedMbps);
   device.guid = hexNumber(firstLine(folder / "address"));
   if (device.guid == 0) device.guid = std::hash<std::string>()(interface.name);
@@ -120,7 +88,7 @@ std::vector<NetDevice> infinibandPorts(const Surroundings& around) {
       NetDevice device;
       device.name = formatText("{}:{}", adapter, port);
       device.isAdapter = true;
-      device.pciPath = pciPathOf(folder / adapter / "device");
+      device.pciPath = sysfs::pciFunctionOf(folder / adapter / "device");
       device.guid = hexNumber(firstLine(folder / adapter / "node_guid"));
       device.port = leadingNumber(port, 1);
       device.speedMbps = 1000 * leadingNumber(firstLine(place / "rate"), device.speedMbps / 1000);

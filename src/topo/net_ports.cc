@@ -7,63 +7,30 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 
 #include "base/check.h"
 #include "base/interface_name.h"
+#include "base/sysfs.h"
 
 namespace ulysses {
 namespace {
 
 namespace fs = std::filesystem;
+using sysfs::firstLine, sysfs::namesIn;
 
-/// "" when there is none.
-std::string firstLine(const fs::path& file) {
-  std::ifstream stream(file);
-  std::string line;
-  std::getline(stream, line);
-  return line;
-}
-
-/// 0 without a positive number.
-int64_t leadingNumber(const std::string& text) {
-  int64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return std::max<int64_t>(number, 0);
-}
-
-std::vector<std::string> namesIn(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code none;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, none))
-    names.push_back(entry.path().filename());
-  return names;
-}
-
-/// "0000:3b:00.1"
-bool isPciId(const std::string& name) {
-  return name.size() == 12 && name[4] == ':' && name[7] == ':' && name[10] == '.';
-}
-
-/// The PCI function that a device is, or is behind (as "virtio0" is); "" when there is none.
-std::string pciIdOf(const fs::path& device) {
-  std::error_code none;
-  for (fs::path path = fs::canonical(device, none); path.has_relative_path(); path = path.parent_path())
-    if (isPciId(path.filename())) return path.filename();
-  return "";
-}
+/// "" when it is not on PCI.
+std::string pciIdOf(const fs::path& device) { return sysfs::pciFunctionOf(device).filename(); }
 
 NetPort interfacePort(const fs::path& sys, const InterfaceState& interface) {
   const fs::path folder = sys / "class/net" / interface.name;
   return {.name = interface.name,
           .isUp = interface.isUp,
           .isInternal = interface.isLoopback || isInternalInterface(interface.name),
-          .mbitPerSecond = leadingNumber(firstLine(folder / "speed")),
+          .mbitPerSecond = sysfs::leadingNumber(firstLine(folder / "speed"), 0),
           .pciId = pciIdOf(folder / "device")};
 }
 
@@ -74,7 +41,7 @@ NetPort adapterPort(const fs::path& adapter, const std::string& number) {
   return {.name = formatText("{}:{}", adapter.filename().string(), number),
           .isRdma = true,
           .isUp = firstLine(port / "state").find("ACTIVE") != std::string::npos,
-          .mbitPerSecond = kMbitPerGbit * leadingNumber(firstLine(port / "rate")),
+          .mbitPerSecond = kMbitPerGbit * sysfs::leadingNumber(firstLine(port / "rate"), 0),
           .subnet = firstLine(port / "gids/0").substr(0, kSubnetDigits),
           .pciId = pciIdOf(adapter / "device")};
 }

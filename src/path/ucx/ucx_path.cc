@@ -235,7 +235,7 @@ void UcxPath::tellCause() noexcept {
   const UcxCause message{.from = options_.rank, .reserved = 0, .cause = cause_};
   for (const auto& peer : peers_)
     if (peer->isOurs()) tell(*peer, UcxMessage::Cause, message);
-  worker_->progress();
+  if (!isStill_) worker_->progress();
 }
 
 /// The peers must have all before the connection ends: what is closed with something unread takes back what was sent.
@@ -264,8 +264,8 @@ UcxPath::~UcxPath() {
   // has gone. For the same reason it makes no progress when its endpoints are closed: it would answer what still comes
   // in, by a connection of its own, and has aborted the process where that was refused.
   constexpr int kMostSteps = 1000;
-  for (int i = 0; i < kMostSteps && worker_->progress(); ++i) continue;
-  depart();
+  for (int i = 0; i < kMostSteps && !isStill_ && worker_->progress(); ++i) continue;
+  if (!isStill_) depart();
   worker_.reset();  // before the memory that its requests refer to
 }
 
