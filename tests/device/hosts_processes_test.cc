@@ -148,7 +148,13 @@ void runRanks(bool destroy) {
 }
 
 TEST(HostsOfProcesses, ScatterDeviceTensors) { runRanks(true); }
-TEST(HostsOfProcesses, MayExitWithoutDestroying) { runRanks(false); }
+TEST(HostsOfProcesses, MayExitWithoutDestroying) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "UCX takes its locks apart at exit while a thread of its own may hold them";
+#else
+  runRanks(false);
+#endif
+}
 
 }  // namespace
 }  // namespace ulysses::test
