@@ -139,7 +139,7 @@ std::vector<DeviceGroup::Card> DeviceGroup::gather(Registration& registration) {
   }
   mine.window = registration.window;
   mine.policy = policy_;
-  std::vector<Card> cards = valuesOf<Card>(allGather_(bytesOf(mine)));
+  std::vector<Card> cards = gathered(allGather_, mine);
   std::vector<Problem> problems;
   problems.reserve(cards.size());
   for (const Card& card : cards) problems.push_back(card.problem);
@@ -265,7 +265,7 @@ bool DeviceGroup::tryAdd(Registration& registration) {
   };
   std::vector<Verdict> verdicts;
   try {
-    verdicts = valuesOf<Verdict>(allGather_(bytesOf(mine)));
+    verdicts = gathered(allGather_, mine);
   } catch (...) {
     undo();
     throw;
@@ -293,7 +293,7 @@ void DeviceGroup::requireHeard() {
         formatText("what the GPU of rank {} wrote to this rank's did not arrive: peer access between the two does not "
                    "work; look at nvidia-smi topo -p2p w, and at the IOMMU and PCIe ACS of this host",
                    peer));
-  agree(valuesOf<Problem>(allGather_(bytesOf(mine))));
+  agree(gathered(allGather_, mine));
   heard_ = true;
 }
 
@@ -358,7 +358,7 @@ DeviceGroup::View DeviceGroup::view() const {
 bool DeviceGroup::remove(const void* handle) {
   const auto found = std::ranges::find_if(registrations_, [&](const Registration& each) { return &each == handle; });
   if (found == registrations_.end()) return false;
-  const auto indices = valuesOf<uint64_t>(allGather_(bytesOf(uint64_t{found->index})));
+  const auto indices = gathered(allGather_, uint64_t{found->index});
   for (int rank = 0; rank < nRanks_; ++rank)
     require(indices[static_cast<size_t>(rank)] == found->index,
             "handle: rank {} deregisters another range of device memory than rank {}; do it in one order at every rank",

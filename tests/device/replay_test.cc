@@ -24,22 +24,19 @@ class Replay : public DeviceApi, public testing::WithParamInterface<Gpus> {
   /// Scatter and gather with sums, of every rank: both ways of staging.
   void captureAll() {
     each([&](User& user) {
-      user.stream.beginCapture(graphOf(user));
+      user.stream.beginCapture(user.graph);
       for (const bool back : {false, true}) EXPECT_EQ(user.exchange(back), ulyssesSuccess) << user.lastError();
       user.stream.endCapture();
     });
   }
   void launchAll() {
-    for (User& user : users_) user.stream.launch(graphOf(user));
+    for (User& user : users_) user.stream.launch(user.graph);
     waitAll();
   }
   void destroyAll() {
     each([](User& user) { EXPECT_EQ(ulyssesCommDestroy(std::exchange(user.comm, nullptr)), ulyssesSuccess); });
   }
   static std::vector<float> bytesOf(const User& user) { return {user.memory, user.memory + User::kFloats}; }
-  CpuGraph& graphOf(const User& user) { return graphs_[static_cast<std::size_t>(user.rank)]; }
-
-  std::array<CpuGraph, kRanks> graphs_;
 };
 std::string nameOf(const testing::TestParamInfo<Gpus>& test) {
   return test.param == Gpus::Shared ? "shared" : test.param == Gpus::Each ? "each" : "staged";
@@ -114,7 +111,7 @@ TEST_P(Replay, OfOneRankAfterDestroyEndsAtOnce) {
   CpuRuntime::setDevice(user(1).gpu.device());
   EXPECT_EQ(ulyssesCommDestroy(std::exchange(user(1).comm, nullptr)), ulyssesSuccess);
   CpuRuntime::setDevice(0);
-  user(1).stream.launch(graphOf(user(1)));
+  user(1).stream.launch(user(1).graph);
   user(1).stream.wait();
   testing::internal::CaptureStderr();
   for (const int peer : {0, 2}) EXPECT_EQ(user(peer).asyncError(), ulyssesSuccess) << user(peer).lastError();
@@ -131,14 +128,13 @@ class ReplayWithoutPeer : public DeviceApi {
 TEST_F(ReplayWithoutPeer, NamesThePeerAndWritesToNothingThatWasFreed) {
   registerAll();
   expectThereAndBack();
-  std::array<CpuGraph, kRanks> graphs;
   each([&](User& user) {
-    user.stream.beginCapture(graphs.at(static_cast<std::size_t>(user.rank)));
+    user.stream.beginCapture(user.graph);
     EXPECT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError();
     user.stream.endCapture();
   });
   EXPECT_EQ(ulyssesCommDestroy(std::exchange(user(1).comm, nullptr)), ulyssesSuccess);
-  for (const int rank : {0, 2}) user(rank).stream.launch(graphs.at(static_cast<std::size_t>(rank)));
+  for (const int rank : {0, 2}) user(rank).stream.launch(user(rank).graph);
   waitAll();
   int named = 0;
   for (const int rank : {0, 2})
