@@ -7,9 +7,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "base/unique_fd.h"
 #include "path/council.h"
 #include "path/record.h"
 #include "plan/extent.h"
@@ -34,6 +37,13 @@ struct Announcement {
   bool poisoned;
   const TensorRef* tensors;
   const uint64_t* seals;  // [kSeals] of what this rank gets; null unless the path verifies
+};
+
+/// A file descriptor that a rank passes to its peers.
+struct PassedFd {
+  uint64_t batch;  // those that a peer takes together
+  uint64_t bytes;  // of what it stands for
+  UniqueFd fd;
 };
 
 /// One wire between this rank and some peers: announcements and completion, and the bytes, which a peer either reads in
@@ -100,6 +110,14 @@ class Path {
   virtual void releaseChunk(int peer) noexcept = 0;
   /// Makes chunkTo usable; called before an operation that stages is published. May throw Error.
   virtual void prepareStaging() = 0;
+
+  // --- descriptors
+  /// Most of a batch: they take room in the sockets, and in the tables of all processes, until they are taken.
+  static constexpr size_t kMostPassed = 16;
+  /// Sends them to all peers just before the next operation is published; each has them once it has that announcement.
+  virtual void pass(std::vector<PassedFd>) { raise(Result::NotSupported, "path {} passes no descriptors", name()); }
+  /// What came of that batch of the peer's, in order; all others of it are closed.
+  virtual std::vector<PassedFd> takePassed(int /*peer*/, uint64_t /*batch*/) { return {}; }
 
   // --- trouble
   /// Called now and then while this rank waits: takes in what peers sent, so that they are not held up.

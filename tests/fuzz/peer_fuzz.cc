@@ -32,7 +32,7 @@ int makeFile() {
 void say(int socket, std::uint8_t how, const std::uint8_t* data, std::size_t size) {
   FdMessage message;
   std::memcpy(static_cast<void*>(&message), data, std::min(size, sizeof message));
-  if (how & 8) message.kind = static_cast<FdMessage::Kind>(1 + how % 3);
+  if (how & 8) message.kind = static_cast<FdMessage::Kind>(1 + how % 5);
   static const int file = makeFile(), noFile = open("/dev/null", O_RDONLY | O_CLOEXEC);
   switch (how & 3) {
     case 0:
@@ -81,6 +81,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     data += 1 + count;
     size -= 1 + count;
   }
+  for (const PassedFd& passed : peer.takePassed(1))
+    if (passed.batch != 1) std::abort();
   const Mapping& window = peer.window();
   if (window.bytes() > 0) read(window.data() + window.bytes() - 1);
   return 0;

@@ -5,8 +5,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
+#include <filesystem>
 #include <limits>
 
 #include "path/shm/fd_message.h"
@@ -97,6 +100,60 @@ TEST_F(ShmPeerTest, WindowIsMapped) {
   EXPECT_EQ(peer_->window().bytes(), 0u);
   send({.kind = FdMessage::Kind::Window, .bytes = kFileBytes}, file_.get());
   EXPECT_EQ(peer_->window().bytes(), kFileBytes);
+}
+
+/// The file that a descriptor stands for.
+ino_t fileOf(const UniqueFd& fd) {
+  struct stat file {};
+  return fstat(fd.get(), &file) == 0 ? file.st_ino : 0;
+}
+
+std::size_t openDescriptors() {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
+}
+
+TEST_F(ShmPeerTest, PassedDescriptorsAreTakenByBatch) {
+  const std::size_t before = openDescriptors();
+  for (const std::uint64_t batch : {4, 5, 5, 6})
+    send({.kind = FdMessage::Kind::Passed, .segment = batch, .bytes = 4096 * batch}, file_.get());
+  EXPECT_EQ(openDescriptors(), before + 4);
+  {
+    const std::vector<PassedFd> taken = peer_->takePassed(5);
+    ASSERT_EQ(taken.size(), 2u);
+    for (const PassedFd& each : taken) {
+      EXPECT_EQ(each.bytes, 4096u * 5);
+      EXPECT_EQ(fileOf(each.fd), fileOf(file_));
+    }
+    EXPECT_EQ(openDescriptors(), before + 2) << "those of other batches are closed";
+  }
+  EXPECT_EQ(openDescriptors(), before);
+  EXPECT_TRUE(peer_->takePassed(6).empty());
+}
+
+// A peer that floods this rank takes none of its descriptors but so many.
+TEST_F(ShmPeerTest, OfPassedDescriptorsTheLastAreKept) {
+  constexpr std::uint64_t kMany = 3 * Path::kMostPassed;
+  const std::size_t before = openDescriptors();
+  for (std::uint64_t i = 0; i < kMany; ++i)
+    send({.kind = FdMessage::Kind::Passed, .segment = 1, .bytes = i}, file_.get());
+  EXPECT_EQ(openDescriptors(), before + 2 * Path::kMostPassed);
+  EXPECT_EQ(peer_->takePassed(1).back().bytes, kMany - 1);
+}
+
+TEST_F(ShmPeerTest, APassedDescriptorThatThisProcessHasNoRoomForIsNotKept) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{1, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  ASSERT_EQ(sendMessage(theirs_.get(), {.kind = FdMessage::Kind::Passed, .segment = 1, .bytes = 1}, file_.get(),
+                        Deadline::inMs(1000)),
+            Result::Success);
+  peer_->receiveControl(++messages_);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  send({.kind = FdMessage::Kind::Passed, .segment = 1, .bytes = 2}, file_.get());
+  const std::vector<PassedFd> taken = peer_->takePassed(1);
+  ASSERT_EQ(taken.size(), 1u);
+  EXPECT_EQ(taken[0].bytes, 2u);
 }
 
 TEST_F(ShmPeerTest, UnexpectedMessagesAreIgnored) {

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <limits>
 
+#include "path/shm/memfd.h"
 #include "path/shm/segment.h"
 #include "posting.h"
 #include "unit/error_of.h"
@@ -53,6 +54,46 @@ TEST(ShmPathTest, ReferencesOutOfTheSegmentAreRefused) {
     for (const auto& [offset, extent] : lies)
       EXPECT_NE(mapError(path, ref, offset, extent).find("InternalError: rank 1 refers to bytes"), std::string::npos)
           << "offset " << offset << ", bytes " << extent.begin << ".." << extent.end;
+  });
+}
+
+/// The number that a passed file begins with.
+int numberIn(const PassedFd& passed) {
+  int number = -1;
+  return pread(passed.fd.get(), &number, sizeof number, 0) == sizeof number ? number : -1;
+}
+
+// Each rank passes files of its own to all others, together with operation after operation.
+TEST(ShmPathTest, DescriptorsAreThereWithTheAnnouncement) {
+  runProcesses(3, [](RankContext& c) {
+    for (std::uint64_t sequence = 1; sequence <= 20; ++sequence) {
+      std::vector<PassedFd> passed;
+      for (int i = 0; i < static_cast<int>(Path::kMostPassed); ++i) {
+        UniqueFd file = createMemfd("test", sizeof i);
+        const int number = c.rank * 1000 + i;
+        ASSERT_EQ(pwrite(file.get(), &number, sizeof number, 0), static_cast<ssize_t>(sizeof number));
+        passed.push_back({sequence, 7, std::move(file)});
+      }
+      c.path->pass(std::move(passed));
+      ASSERT_EQ(publishRefs(*c.path, sequence, {}), Result::Success);
+      for (int peer = 0; peer < c.nRanks; ++peer) {
+        if (peer == c.rank) continue;
+        ASSERT_TRUE(awaitAnnouncement(*c.path, peer, sequence)) << c.where();
+        const std::vector<PassedFd> taken = c.path->takePassed(peer, sequence);
+        ASSERT_EQ(taken.size(), Path::kMostPassed) << c.where();
+        for (int i = 0; i < static_cast<int>(taken.size()); ++i)
+          EXPECT_EQ(numberIn(taken[static_cast<std::size_t>(i)]), peer * 1000 + i) << c.where();
+      }
+      ASSERT_TRUE(finishTogether(c, sequence));
+    }
+  });
+}
+
+TEST(ShmPathTest, OtherPathsPassNoDescriptors) {
+  runThreads(2, [](RankContext& c) {
+    EXPECT_NE(errorOf([&] { c.path->pass({}); }).find("path self passes no descriptors"), std::string::npos);
+    EXPECT_TRUE(c.path->takePassed(1 - c.rank, 1).empty());
+    EXPECT_TRUE(c.meet());
   });
 }
 

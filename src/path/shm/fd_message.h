@@ -14,10 +14,10 @@
 namespace ulysses {
 
 struct FdMessage {
-  enum class Kind : uint32_t { Segment = 1, Drop = 2, Window = 3, Board = 4 };
+  enum class Kind : uint32_t { Segment = 1, Drop = 2, Window = 3, Board = 4, Passed = 5 };
   Kind kind = Kind::Segment;
   uint32_t reserved = 0;
-  uint64_t segment = 0;
+  uint64_t segment = 0;  // of Passed: the batch
   uint64_t bytes = 0;
   int64_t offset = 0;
 };

@@ -169,6 +169,8 @@ void ShmPeer::apply(ReceivedMessage&& received) {
     case FdMessage::Kind::Window:
       window_ = mapAnnounced(received);
       return;
+    case FdMessage::Kind::Passed:
+      return keepPassed(std::move(received));
     case FdMessage::Kind::Board:
       break;
   }
@@ -177,6 +179,19 @@ void ShmPeer::apply(ReceivedMessage&& received) {
 
 void ShmPeer::drop(uint64_t segment) noexcept {
   std::erase_if(segments_, [&](const Mapped& mapped) { return mapped.segment == segment; });
+}
+
+/// Of an earlier batch there may be some that were never taken, as an operation failed.
+void ShmPeer::keepPassed(ReceivedMessage&& received) {
+  if (received.fdRefused) raiseErrno("receiving a descriptor", EMFILE);
+  if (passed_.size() >= 2 * Path::kMostPassed) passed_.erase(passed_.begin());
+  passed_.push_back({received.message.segment, received.message.bytes, std::move(received.fd)});
+}
+
+std::vector<PassedFd> ShmPeer::takePassed(uint64_t batch) {
+  std::vector<PassedFd> all = std::exchange(passed_, {});
+  std::erase_if(all, [&](const PassedFd& each) { return each.batch != batch; });
+  return all;
 }
 
 /// Memory may be what there is none of.

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/mapping.h"
 #include "base/unique_fd.h"
-#include "path/record.h"
+#include "path/path.h"
 #include "plan/extent.h"
 
 namespace ulysses {
@@ -44,6 +44,8 @@ class ShmPeer {
   const std::byte* resolve(const TensorRef& ref, const Extent& extent);
   /// Its staging window; empty until it was announced.
   const Mapping& window() const noexcept { return window_; }
+  /// What came of that batch, see Path::takePassed.
+  std::vector<PassedFd> takePassed(uint64_t batch);
   /// Throws Error when the window that it announced could not be mapped.
   void requireWindow() const;
 
@@ -57,6 +59,7 @@ class ShmPeer {
   bool receiveOne(Deadline deadline) noexcept;
   void apply(struct ReceivedMessage&& received);
   void drop(uint64_t segment) noexcept;
+  void keepPassed(struct ReceivedMessage&& received);
   void keepTrouble(const char* text) noexcept;
 
   int rank_;
@@ -66,6 +69,7 @@ class ShmPeer {
   uint32_t messages_ = kMessagesAtStart;
   std::vector<Mapped> segments_;  // by segment id: ids of one process ascend
   Mapping window_;
+  std::vector<PassedFd> passed_;
   std::string trouble_;  // with the last control message that could not be followed
 };
 

@@ -90,22 +90,25 @@ Result ShmPath::broadcast(const FdMessage& message, int fd, Deadline deadline) n
   return Result::Success;
 }
 
-/// Tells the peers of segments that went and, for those this operation refers to, that came.
-Result ShmPath::sendControl(std::span<const TensorRef> refs, Deadline deadline, uint32_t& messages) noexcept {
-  if (announcedEpoch_ != snapshotEpoch_) {
-    announcedEpoch_ = snapshotEpoch_;
-    for (size_t i = 0; i < announced_.size();) {
-      if (!announced_[i]->freed.load(std::memory_order_acquire)) {
-        ++i;
-        continue;
-      }
-      ++messages;
-      const FdMessage drop{.kind = FdMessage::Kind::Drop, .segment = announced_[i]->id};
-      if (const Result sent = broadcast(drop, -1, deadline); sent != Result::Success) return sent;
-      log::info(log::Subsystem::Path, "rank {}: peers told that segment {} is gone", rank(), announced_[i]->id);
-      announced_.erase(announced_.begin() + static_cast<std::ptrdiff_t>(i));
+Result ShmPath::tellOfFreed(Deadline deadline, uint32_t& messages) noexcept {
+  if (announcedEpoch_ == snapshotEpoch_) return Result::Success;
+  announcedEpoch_ = snapshotEpoch_;
+  for (size_t i = 0; i < announced_.size();) {
+    if (!announced_[i]->freed.load(std::memory_order_acquire)) {
+      ++i;
+      continue;
     }
+    ++messages;
+    const FdMessage drop{.kind = FdMessage::Kind::Drop, .segment = announced_[i]->id};
+    if (const Result sent = broadcast(drop, -1, deadline); sent != Result::Success) return sent;
+    log::info(log::Subsystem::Path, "rank {}: peers told that segment {} is gone", rank(), announced_[i]->id);
+    announced_.erase(announced_.begin() + static_cast<std::ptrdiff_t>(i));
   }
+  return Result::Success;
+}
+
+/// Of segments that this operation refers to and the peers do not know.
+Result ShmPath::tellOfUsed(std::span<const TensorRef> refs, Deadline deadline, uint32_t& messages) noexcept {
   for (const TensorRef& ref : refs) {
     const auto hasId = [&](const auto& segment) { return segment->id == ref.segment; };
     if (ref.segment == 0 || std::any_of(announced_.begin(), announced_.end(), hasId)) continue;
@@ -119,16 +122,33 @@ Result ShmPath::sendControl(std::span<const TensorRef> refs, Deadline deadline, 
               (*found)->bytes, board().nSeats() - 1);
     faultPoint("op.segment_told");
   }
-  if (window_ && !windowAnnounced_) {
-    windowAnnounced_ = true;
+  return Result::Success;
+}
+
+Result ShmPath::sendPassing(Deadline deadline, uint32_t& messages) noexcept {
+  const std::vector<PassedFd> all = std::exchange(passing_, {});
+  for (const auto& [batch, bytes, fd] : all) {
     ++messages;
-    return broadcast({.kind = FdMessage::Kind::Window, .segment = window_->id, .bytes = window_->bytes},
-                     window_->fd.get(), deadline);
+    const FdMessage message{.kind = FdMessage::Kind::Passed, .segment = batch, .bytes = bytes};
+    if (const Result sent = broadcast(message, fd.get(), deadline); sent != Result::Success) return sent;
   }
   return Result::Success;
 }
 
+Result ShmPath::sendControl(std::span<const TensorRef> refs, Deadline deadline, uint32_t& messages) noexcept {
+  if (const Result told = tellOfFreed(deadline, messages); told != Result::Success) return told;
+  if (const Result told = tellOfUsed(refs, deadline, messages); told != Result::Success) return told;
+  if (const Result sent = sendPassing(deadline, messages); sent != Result::Success) return sent;
+  if (!window_ || windowAnnounced_) return Result::Success;
+  windowAnnounced_ = true;
+  ++messages;
+  return broadcast({.kind = FdMessage::Kind::Window, .segment = window_->id, .bytes = window_->bytes},
+                   window_->fd.get(), deadline);
+}
+
 void ShmPath::receiveControl(int from, uint32_t messages) noexcept { peer(from).receiveControl(messages); }
+
+std::vector<PassedFd> ShmPath::takePassed(int from, uint64_t batch) { return peer(from).takePassed(batch); }
 
 void ShmPath::prepareStaging() {
   if (window_ || board().nSeats() == 1) return;

@@ -44,6 +44,9 @@ class ShmPath final : public BoardPath {
   void releaseChunk(int peer) noexcept override;
   void prepareStaging() override;
 
+  void pass(std::vector<PassedFd> fds) override { passing_ = std::move(fds); }
+  std::vector<PassedFd> takePassed(int peer, uint64_t batch) override;
+
   void service() noexcept override;
   std::optional<std::string> lost(int peer) override;
   int pidOf(int of) const noexcept override { return peer(of).pid(); }
@@ -60,6 +63,9 @@ class ShmPath final : public BoardPath {
   /// Offset of a half of the chunk pair from one rank to another within the sender's window.
   size_t windowOffset(int from, int to, uint64_t half) const noexcept;
   Result broadcast(const FdMessage& message, int fd, Deadline deadline) noexcept;
+  Result tellOfFreed(Deadline deadline, uint32_t& messages) noexcept;
+  Result tellOfUsed(std::span<const TensorRef> refs, Deadline deadline, uint32_t& messages) noexcept;
+  Result sendPassing(Deadline deadline, uint32_t& messages) noexcept;
   void refreshSnapshot();
 
   std::vector<std::unique_ptr<ShmPeer>> peers_;
@@ -69,6 +75,7 @@ class ShmPath final : public BoardPath {
 
   std::vector<std::shared_ptr<Segment>> snapshot_;   // of the registry, by base address
   std::vector<std::shared_ptr<Segment>> announced_;  // segments the peers know
+  std::vector<PassedFd> passing_;                    // to go with the next operation
   uint64_t snapshotEpoch_ = 0;
   uint64_t announcedEpoch_ = 0;
 };
