@@ -256,8 +256,8 @@ ULYSSES_API ulyssesResult_t ulyssesCommRegisterFd(ulyssesComm_t comm, void* poin
 // GPU memory of the current device: `bytes` at `pointer`, any range of an allocation, whose peers may then write and
 // read it. Collective: every rank registers a range, of its own size, from a thread per rank; the device must be
 // current at every later call (else that call is InvalidUsage, and made again). Memory that a peer cannot map
-// (cudaMallocAsync, cudaMallocManaged, cuMemCreate, also several mappings side by side) is staged: as much device
-// memory is taken that it can map, and each call copies to or from it on its stream; ulyssesCommDump has the reason.
+// (cudaMallocAsync, cudaMallocManaged, cuMemCreate without a POSIX file descriptor) is staged: as much device memory is
+// taken that it can map, and each call copies to or from it on its stream; ulyssesCommDump has the reason.
 // With ranks on several hosts all memory is staged, in as much pinned host memory; then inputs must be registered as
 // outputs must, and the first registration is a split too. Errors, the same at every rank: InvalidArgument (names the
 // rank and why it could not), NotSupported (built without CUDA), OutOfMemory (64 ranges; between hosts there is no such

@@ -251,12 +251,14 @@ std::vector<std::byte> Communicator::allGather(std::span<const std::byte> mine) 
 std::unique_ptr<DeviceExchanges> Communicator::makeDeviceExchanges() {
   const AllGather all = [this](std::span<const std::byte> mine) { return allGather(mine); };
   if (routes_.ranksHere != nRanks_) return makeRelay(all);
-  return std::make_unique<DeviceGroup>(makeDeviceRuntime(), rank_, nRanks_,
-                                       DeviceGroup::Options{.timeoutMs = settings_.timeoutMs,
-                                                            .policy = settings_.gpuEngine,
-                                                            .mostBlocks = static_cast<int>(settings_.gpuBlocks),
-                                                            .who = exchange_->identity().whoText()},
-                                       all);
+  return std::make_unique<DeviceGroup>(
+      makeDeviceRuntime(), rank_, nRanks_,
+      DeviceGroup::Options{.timeoutMs = settings_.timeoutMs,
+                           .policy = settings_.gpuEngine,
+                           .mostBlocks = static_cast<int>(settings_.gpuBlocks),
+                           .who = exchange_->identity().whoText(),
+                           .path = routes_.paths.empty() ? nullptr : routes_.paths.front().get()},
+      all);
 }
 
 /// Where some ranks are on other hosts. Its plans are of the same ranks and hosts as this communicator's.

@@ -72,7 +72,8 @@ struct DeviceGroup::Card {
   uint64_t process = 0;
   std::array<std::byte, 16> device{};
   uint64_t board = 0, allocation = 0;
-  int64_t offset = 0, bytes = 0;  // of the range in its allocation
+  int64_t offset = 0, bytes = 0;          // of the range in its allocation, or from its first mapping
+  int64_t mappings = 0, mappedBytes = 0;  // cuMemMap's, all that the range touches; 0: it is in an allocation
   DeviceRuntime::Handle boardHandle{}, handle{};
   int32_t window = 0;
   EnginePolicy policy = EnginePolicy::Auto;
@@ -94,6 +95,7 @@ DeviceGroup::DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int n
       nRanks_(nRanks),
       policy_(options.policy),
       allGather_(std::move(allGather)),
+      passing_(*runtime_, options.path, allGather_),
       end_(*runtime_, {.rank = rank,
                        .nRanks = nRanks,
                        .timeoutMs = options.timeoutMs,
@@ -159,35 +161,44 @@ void DeviceGroup::requireSameKind(const std::vector<Card>& cards) const {
 }
 
 DeviceGroup::Card DeviceGroup::cardOf(Registration& registration) {
-  std::byte* const memory = registration.memory;
-  const int64_t bytes = registration.bytes;
-  const auto [allocation, mappings] = requireRegistrable(*runtime_, memory, bytes);
+  const Registrable found = requireRegistrable(*runtime_, registration.memory, registration.bytes);
   Card card{.process = processToken(),
             .device = runtime_->deviceId(),
             .board = reinterpret_cast<uint64_t>(end_.board()),
-            .bytes = bytes,
+            .bytes = registration.bytes,
             .boardHandle = runtime_->exportMemory(end_.board())};
   if (!registration.whyShadow.empty() && registration.shadow.data() == nullptr)
-    registration.shadow = DeviceMemory(*runtime_, allocateDeviceMemory(bytes));
-  std::byte* const shadow = registration.shadow.data();
-  std::byte* const base = shadow != nullptr ? shadow : allocation.base;
-  card.isShadow = shadow != nullptr;
-  card.allocation = reinterpret_cast<uint64_t>(base);
-  card.offset = card.isShadow != 0 ? 0 : memory - base;
-  try {
-    if (mappings > 1 && card.isShadow == 0)
-      raise(
-          Result::NotSupported,
-          "they are {} mappings side by side (cuMemMap, as in PyTorch's expandable segments), which have no handle for "
-          "other processes",
-          mappings);
-    card.handle = runtime_->exportMemory(base);
-    card.hasHandle = 1;
-  } catch (const Error& error) {
-    if (card.isShadow != 0) throw;
-    registration.noHandle = error.what();  // of no consequence where nobody needs the handle
+    registration.shadow = DeviceMemory(*runtime_, allocateDeviceMemory(registration.bytes));
+  if (std::byte* const shadow = registration.shadow.data(); shadow != nullptr) {
+    card.isShadow = card.hasHandle = 1;
+    card.allocation = reinterpret_cast<uint64_t>(shadow);
+    card.handle = runtime_->exportMemory(shadow);
+  } else {
+    describe(found, registration, card);
   }
   return card;
+}
+
+/// Of the memory itself. That it has no handle is of no consequence where nobody needs one.
+void DeviceGroup::describe(const Registrable& found, Registration& registration, Card& card) {
+  std::byte* const base = found.parts.front().base;
+  card.allocation = reinterpret_cast<uint64_t>(base);
+  card.offset = registration.memory - base;
+  registration.mappings.clear();
+  if (found.isMapped) {
+    registration.mappings = found.parts;
+    card.mappings = std::ssize(found.parts);
+    card.mappedBytes = found.parts.back().base + found.parts.back().bytes - base;
+  }
+  try {
+    if (found.isMapped)
+      for (const DeviceRuntime::Allocation& mapping : found.parts) runtime_->exportMapping(mapping.base);
+    else
+      card.handle = runtime_->exportMemory(base);
+    card.hasHandle = 1;
+  } catch (const Error& error) {
+    registration.noHandle = error.what();
+  }
 }
 
 std::byte* DeviceGroup::map(const Card& card, uint64_t address, const DeviceRuntime::Handle& handle,
@@ -204,7 +215,18 @@ std::byte* DeviceGroup::map(const Card& card, uint64_t address, const DeviceRunt
   return found->second.memory;
 }
 
+/// A peer's memory, or its shadow.
+std::byte* DeviceGroup::mapMemory(size_t rank, const Card& card, Registration& registration) {
+  if (card.mappings == 0) return map(card, card.allocation, card.handle, registration);
+  if (card.process != processToken()) return registration.imported[rank].value().data();
+  auto* const base =
+      reinterpret_cast<std::byte*>(card.allocation);  // NOLINT(performance-no-int-to-ptr): of this process
+  if (card.device != runtime_->deviceId()) runtime_->reachMappings(base, card.mappedBytes);
+  return base;
+}
+
 void DeviceGroup::close(Registration& registration) noexcept {
+  registration.imported.clear();
   for (const DeviceRuntime::Handle& handle : registration.opened) {
     const auto found = opened_.find(handle);
     if (--found->second.uses > 0) continue;
@@ -257,6 +279,7 @@ const void* DeviceGroup::add(std::byte* pointer, int64_t bytes, bool window) {
 bool DeviceGroup::tryAdd(Registration& registration) {
   const std::vector<Card> cards = gather(registration);
   if (wantShadows(cards, registration)) return false;
+  passMappings(cards, registration);
   const Verdict mine = mapAll(cards, registration);
   const bool mapped = mine.problem[0] == '\0';
   const auto undo = [&] {
@@ -302,13 +325,30 @@ bool DeviceGroup::wantShadows(const std::vector<Card>& cards, Registration& regi
   bool any = false;
   for (int rank = 0; rank < nRanks_; ++rank) {
     const Card& owner = cards[static_cast<size_t>(rank)];
-    const bool needed = std::ranges::any_of(
-        cards, [&](const Card& peer) { return peer.process != owner.process || peer.device != owner.device; });
+    const bool needed = std::ranges::any_of(cards, [&](const Card& peer) {
+      return peer.process != owner.process || (peer.device != owner.device && owner.mappings == 0);
+    });
     if (owner.hasHandle != 0 || !needed) continue;
     any = true;
     if (rank == rank_) registration.whyShadow = registration.noHandle;
   }
   return any;
+}
+
+/// Each mapping of a rank that some other process is to map.
+void DeviceGroup::passMappings(const std::vector<Card>& cards, Registration& registration) {
+  std::vector<MappingOffer> offers;
+  offers.reserve(cards.size());
+  const auto isAway = [](const Card& owner) { return [&](const Card& peer) { return peer.process != owner.process; }; };
+  for (const Card& owner : cards) {
+    if (std::ranges::none_of(cards, isAway(owner)))
+      offers.emplace_back();
+    else
+      offers.push_back({owner.mappings, owner.mappedBytes, owner.mappings > 0 && owner.process != processToken()});
+  }
+  const auto given = static_cast<size_t>(offers[static_cast<size_t>(rank_)].mappings);
+  registration.imported =
+      passing_.pass(offers, std::span<const DeviceRuntime::Allocation>(registration.mappings).first(given));
 }
 
 DeviceGroup::Verdict DeviceGroup::mapAll(const std::vector<Card>& cards, Registration& registration) {
@@ -320,7 +360,7 @@ DeviceGroup::Verdict DeviceGroup::mapAll(const std::vector<Card>& cards, Registr
     segments.reserve(cards.size());
     for (const Card& card : cards) {
       verdict.unmapped = static_cast<int32_t>(segments.size());
-      segments.push_back({map(card, card.allocation, card.handle, registration) + card.offset, card.bytes});
+      segments.push_back({mapMemory(segments.size(), card, registration) + card.offset, card.bytes});
     }
     verdict.unmapped = -1;
     registration.index = end_.segments().add(segments, registration.window);

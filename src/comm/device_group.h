@@ -6,6 +6,7 @@
 
 #include "comm/device_exchanges.h"
 #include "comm/gathering.h"
+#include "comm/mapping_passing.h"
 #include "path/cuda/device_rank.h"
 #include "path/cuda/shadows.h"
 
@@ -16,9 +17,10 @@ class DeviceGroup final : public DeviceExchanges {
  public:
   struct Options {
     int64_t timeoutMs;
-    EnginePolicy policy;  // of this rank; rank 0's holds
-    int mostBlocks;       // thread blocks of a launch; 0: as many as there is room for
-    std::string who;      // this rank, as users know it
+    EnginePolicy policy;   // of this rank; rank 0's holds
+    int mostBlocks;        // thread blocks of a launch; 0: as many as there is room for
+    std::string who;       // this rank, as users know it
+    Path* path = nullptr;  // to peers in other processes, if there are any
   };
   DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int nRanks, const Options& options,
               AllGather allGather);
@@ -52,6 +54,8 @@ class DeviceGroup final : public DeviceExchanges {
     bool window = false;
     bool complete = false;  // at every rank
     uint32_t index = 0;
+    std::vector<DeviceRuntime::Allocation> mappings{};  // that it lies in and peers are passed
+    std::vector<std::optional<ImportedMemory>> imported{};
     std::vector<DeviceRuntime::Handle> opened{};
     std::string noHandle{};   // why other processes cannot map the memory
     std::string whyShadow{};  // "": the memory itself is mapped
@@ -61,6 +65,8 @@ class DeviceGroup final : public DeviceExchanges {
   bool tryAdd(Registration& registration);
   std::vector<Card> gather(Registration& registration);
   Card cardOf(Registration& registration);
+  void describe(const Registrable& found, Registration& registration, Card& card);
+  void passMappings(const std::vector<Card>& cards, Registration& registration);
   bool wantShadows(const std::vector<Card>& cards, Registration& registration);
   void requireHeard();
   Verdict mapAll(const std::vector<Card>& cards, Registration& registration);
@@ -70,12 +76,14 @@ class DeviceGroup final : public DeviceExchanges {
   void connect(const std::vector<Card>& cards);
   void leaveBoards(bool troubled) noexcept;
   std::byte* map(const Card& card, uint64_t address, const DeviceRuntime::Handle& handle, Registration& registration);
+  std::byte* mapMemory(size_t rank, const Card& card, Registration& registration);
   void close(Registration& registration) noexcept;
 
   std::unique_ptr<DeviceRuntime> runtime_;
   int rank_, nRanks_;
   EnginePolicy policy_;  // this rank's; rank 0's once connected
   AllGather allGather_;
+  MappingPassing passing_;
   DeviceRank end_;
   Shadows shadows_;
   bool connected_ = false, heard_ = false;

@@ -43,7 +43,7 @@ struct Announcement {
 struct PassedFd {
   uint64_t batch;  // those that a peer takes together
   uint64_t bytes;  // of what it stands for
-  UniqueFd fd;
+  UniqueFd fd;     // none: this process had no room for it
 };
 
 /// One wire between this rank and some peers: announcements and completion, and the bytes, which a peer either reads in
@@ -115,7 +115,9 @@ class Path {
   /// Most of a batch: they take room in the sockets, and in the tables of all processes, until they are taken.
   static constexpr size_t kMostPassed = 16;
   /// Sends them to all peers just before the next operation is published; each has them once it has that announcement.
-  virtual void pass(std::vector<PassedFd>) { raise(Result::NotSupported, "path {} passes no descriptors", name()); }
+  virtual void pass(std::vector<PassedFd>&& /*fds*/) {
+    raise(Result::NotSupported, "path {} passes no descriptors", name());
+  }
   /// What came of that batch of the peer's, in order; all others of it are closed.
   virtual std::vector<PassedFd> takePassed(int /*peer*/, uint64_t /*batch*/) { return {}; }
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "cpu_runtime.h"
+#include "process_pages.h"
 #include "test_device.h"
 
 namespace ulysses::test {
@@ -12,6 +13,10 @@ namespace {
 
 class CpuDevice : public TestDevice {
  public:
+  ~CpuDevice() override {
+    stream_.wait();
+    if (mapped_ != nullptr) runtime_.free(mapped_);
+  }
   DeviceRuntime& runtime() override { return runtime_; }
   void* stream() override { return &stream_; }
   void wait() override { stream_.wait(); }
@@ -22,12 +27,20 @@ class CpuDevice : public TestDevice {
   }
   void replay() override { stream_.launch(graph_); }
   std::vector<std::byte> read(const std::byte* from, std::size_t bytes) override { return {from, from + bytes}; }
+  std::byte* allocateMapped(std::int64_t bytes) override {
+    constexpr std::int64_t kPage = 4096;
+    mapped_ = runtime_.allocateExportable((bytes / kPage + 2) * kPage, kPage);
+    return mapped_ + kPage - 512;
+  }
 
  private:
   CpuRuntime runtime_;
   CpuStream stream_;
   CpuGraph graph_;
+  std::byte* mapped_ = nullptr;
 };
+
+std::unique_ptr<ProcessPages> pages;
 
 class NothingIsLeft : public testing::EmptyTestEventListener {
   void OnTestEnd(const testing::TestInfo&) override {
@@ -44,6 +57,9 @@ const bool listens = [] {
 }  // namespace
 
 std::unique_ptr<TestDevice> makeTestDevice() { return std::make_unique<CpuDevice>(); }
+
+void prepareProcesses(int nRanks) { pages = std::make_unique<ProcessPages>(nRanks); }
+void enterProcess(int rank) { pages->give(rank); }
 
 void letCopiesRace() { CpuRuntime::letCopiesRace(true); }
 

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu_runtime.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +17,7 @@
 
 #include "base/check.h"
 #include "cpu_ranks.h"
+#include "path/shm/memfd.h"
 
 namespace ulysses::test {
 namespace {
@@ -27,10 +30,12 @@ struct Allocated {
   int device;
   bool hasHandle, hidden;
   bool mapped = false;
-  std::int64_t freedWith = 0;  // bytes behind it that are freed with it
+  std::int64_t freedWith = 0;        // bytes behind it that are freed with it
+  std::shared_ptr<UniqueFd> file{};  // of a mapping that can be exported
+  bool isReserved = false;           // address space
 };
 using Allocations = std::map<std::byte*, Allocated>;
-std::atomic<int> copied = 0, toFailure = 0, unreaching = -1;
+std::atomic<int> copied = 0, toFailure = 0, toExportFailure = 0, unreaching = -1, unmappable = -1;
 std::atomic<std::int64_t> unreachableBytes = 0;
 std::atomic<bool> mayRace = false;
 
@@ -163,6 +168,41 @@ std::byte* CpuRuntime::allocateSideBySide(std::int64_t bytes, std::int64_t each,
   return memory;
 }
 
+namespace {
+
+std::byte* reservePages(std::int64_t bytes) {
+  void* const space =
+      mmap(nullptr, static_cast<std::size_t>(bytes), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (space == MAP_FAILED) raiseErrno("mmap");
+  return static_cast<std::byte*>(space);
+}
+
+void mapFile(std::byte* at, std::int64_t bytes, int fd) {
+  const auto size = static_cast<std::size_t>(bytes);
+  if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) raiseErrno("mmap");
+}
+
+}  // namespace
+
+std::byte* CpuRuntime::allocateExportable(std::int64_t bytes, std::int64_t each) {
+  std::byte* const memory = reservePages(bytes);
+  const std::lock_guard lock(mutex);
+  for (std::int64_t at = 0; at < bytes; at += each) {
+    const std::int64_t size = std::min(each, bytes - at);
+    auto file = std::make_shared<UniqueFd>(createMemfd("device memory", static_cast<std::size_t>(size)));
+    mapFile(memory + at, size, file->get());
+    allocations()[memory + at] = {.bytes = size,
+                                  .kind = MemoryKind::Device,
+                                  .device = device_,
+                                  .hasHandle = false,
+                                  .hidden = false,
+                                  .mapped = true,
+                                  .freedWith = at == 0 ? bytes - size : 0,
+                                  .file = std::move(file)};
+  }
+  return memory;
+}
+
 std::byte* CpuRuntime::allocate(MemoryKind kind, std::int64_t bytes, bool hasHandle) {
   ++calls;
   const std::lock_guard lock(mutex);
@@ -181,7 +221,12 @@ void CpuRuntime::free(std::byte* memory) noexcept {
   const auto found = allocations().find(memory);
   ASSERT_NE(found, allocations().end()) << "freed what was not allocated";
   const auto bytes = static_cast<std::size_t>(found->second.bytes + found->second.freedWith);
+  const bool isOfFiles = found->second.file != nullptr;
   std::erase_if(allocations(), [&](const auto& each) { return each.first >= memory && each.first < memory + bytes; });
+  if (isOfFiles) {
+    munmap(memory, bytes);
+    return;
+  }
   if (sharedBegin != nullptr && memory >= sharedBegin && memory < shared.data()) return;
   if (kSanitizerQuarantines) return ::operator delete(memory, kAlignment);
   std::memset(memory, kFreed, bytes);
@@ -265,6 +310,69 @@ void CpuRuntime::reach(std::byte* memory) {
   if (is.device != device_ && (is.hidden || !is.hasHandle))
     ulysses::raise(Result::NotSupported, "GPU {} cannot reach this memory of GPU {}", device_, is.device);
 }
+
+UniqueFd CpuRuntime::exportMapping(std::byte* base) {
+  const std::lock_guard lock(mutex);
+  const Allocated& is = allocations().at(base);
+  if (toExportFailure > 0 && --toExportFailure == 0) ulysses::raise(Result::SystemError, "the test's export failed");
+  if (!is.file) ulysses::raise(Result::NotSupported, "it has no handle: it was not made to be exported");
+  UniqueFd fd(fcntl(is.file->get(), F_DUPFD_CLOEXEC, 0));
+  if (!fd) raiseErrno("exporting a mapping");
+  return fd;
+}
+
+std::byte* CpuRuntime::reserve(std::int64_t bytes) {
+  std::byte* const space = reservePages(bytes);
+  const std::lock_guard lock(mutex);
+  allocations()[space] = {.bytes = bytes,
+                          .kind = MemoryKind::Device,
+                          .device = device_,
+                          .hasHandle = false,
+                          .hidden = false,
+                          .isReserved = true};
+  return space;
+}
+
+void CpuRuntime::unreserve(std::byte* base, std::int64_t bytes) noexcept {
+  const std::lock_guard lock(mutex);
+  EXPECT_TRUE(allocations().at(base).isReserved && allocations().at(base).bytes == bytes);
+  EXPECT_EQ(allocations().at(base).freedWith, 0) << "something is mapped there";
+  allocations().erase(base);
+  munmap(base, static_cast<std::size_t>(bytes));
+}
+
+void CpuRuntime::map(std::byte* at, std::int64_t bytes, int fd) {
+  const std::lock_guard lock(mutex);
+  const auto space = find(at);
+  ASSERT_TRUE(space != allocations().end() && space->second.isReserved);
+  if (unmappable == device_) ulysses::raise(Result::SystemError, "the test's mapping failed");
+  mapFile(at, bytes, fd);
+  allocations().at(space->first).freedWith += bytes;
+}
+
+void CpuRuntime::unmap(std::byte* at, std::int64_t bytes) noexcept {
+  const std::lock_guard lock(mutex);
+  const auto space = find(at);
+  ASSERT_TRUE(space != allocations().end() && space->second.isReserved);
+  allocations().at(space->first).freedWith -= bytes;
+  EXPECT_EQ(mprotect(at, static_cast<std::size_t>(bytes), PROT_NONE), 0);
+}
+
+void CpuRuntime::reachMappings(std::byte* base, std::int64_t bytes) {
+  ++calls;
+  const std::lock_guard lock(mutex);
+  for (std::byte* at = base; at < base + bytes;) {
+    const auto found = find(at);
+    require(found != allocations().end() && found->first == at && found->second.mapped, "{} is no mapping",
+            static_cast<const void*>(at));
+    if (found->second.hidden)
+      ulysses::raise(Result::NotSupported, "GPU {} cannot reach this memory of GPU {}", device_, found->second.device);
+    at += found->second.bytes;
+  }
+}
+
+void CpuRuntime::failMap(int device) { unmappable = device; }
+void CpuRuntime::failExport(int n) { toExportFailure = n; }
 
 template <typename Fn>
 void CpuRuntime::enqueue(void* stream, Fn&& fn) {

@@ -65,6 +65,8 @@ class CpuRuntime : public DeviceRuntime {
   /// Device memory of several allocations side by side, each of so many bytes: by cuMemMap, or neighbours by chance.
   /// Freed as one.
   std::byte* allocateSideBySide(std::int64_t bytes, std::int64_t each, bool mapped);
+  /// The same of whole pages, mapped, each with a descriptor for other processes.
+  std::byte* allocateExportable(std::int64_t bytes, std::int64_t each);
   void free(std::byte* memory) noexcept override;
   std::byte* reachHost(std::byte* memory, std::int64_t bytes) override;
   void leaveHost(std::byte* memory) noexcept override;
@@ -76,6 +78,12 @@ class CpuRuntime : public DeviceRuntime {
   std::byte* openMemory(const Handle& handle) override;
   void closeMemory(std::byte*) noexcept override {}
   void reach(std::byte* memory) override;
+  UniqueFd exportMapping(std::byte* base) override;
+  std::byte* reserve(std::int64_t bytes) override;
+  void unreserve(std::byte* base, std::int64_t bytes) noexcept override;
+  void map(std::byte* at, std::int64_t bytes, int fd) override;
+  void unmap(std::byte* at, std::int64_t bytes) noexcept override;
+  void reachMappings(std::byte* base, std::int64_t bytes) override;
   std::array<std::byte, 16> deviceId() override { return {static_cast<std::byte>(device_)}; }
   int residentBlocks() override { return 6; }
   void launch(const device::Arguments& call, int blocks, void* stream) override;
@@ -109,6 +117,10 @@ class CpuRuntime : public DeviceRuntime {
   static int copies();
   /// Pinning so many bytes of host memory for a GPU fails, as CUDA may; -1: for none.
   static void failReach(int device, std::int64_t bytes);
+  /// Mapping a descriptor for a GPU fails, as CUDA may; -1: for none.
+  static void failMap(int device);
+  /// Lets the n-th descriptor that is exported from now on fail, as CUDA may; 0: none.
+  static void failExport(int n);
   /// Lets the n-th copy from now on fail, as CUDA may; 0: none.
   static void failCopy(int n);
   static void letCopiesRace(bool racing);

@@ -46,17 +46,31 @@ DeviceApi::~DeviceApi() {
   }
 }
 
-void DeviceApi::expectGathered(const User& user) {
-  const ulyssesGeometry_t geometry = User::geometryOf();
+bool User::isGathered() const {
+  const ulyssesGeometry_t geometry = geometryOf();
   ulyssesSplit_t split;
-  ASSERT_EQ(ulyssesGetSplit(&geometry, kRanks, user.rank, &split), ulyssesSuccess);
+  if (ulyssesGetSplit(&geometry, kRanks, rank, &split) != ulyssesSuccess) return false;
   for (std::int64_t t = 0; t < kTokens; ++t)
     for (std::int64_t d = 0; d < kDim; ++d) {
       for (std::int64_t h = 0; h < split.queryHeadCount; ++h)
-        ASSERT_EQ(user.gatheredQuery()[(t * split.queryHeadCount + h) * kDim + d],
-                  valueOf(t, split.queryHeadBegin + h, d));
-      ASSERT_EQ(user.gatheredKv()[t * kDim + d], valueOf(t, split.kvHeadBegin, d));
+        if (gatheredQuery()[(t * split.queryHeadCount + h) * kDim + d] != valueOf(t, split.queryHeadBegin + h, d))
+          return false;
+      if (gatheredKv()[t * kDim + d] != valueOf(t, split.kvHeadBegin, d)) return false;
     }
+  return true;
+}
+
+bool User::isBack() const {
+  for (std::int64_t t = 0; t < kLocal; ++t)
+    for (std::int64_t d = 0; d < kDim; ++d) {
+      const std::int64_t token = rank * kLocal + t;
+      for (std::int64_t h = 0; h < kHeads; ++h)
+        if (query()[(t * kHeads + h) * kDim + d] != valueOf(token, h, d)) return false;
+      // Of 3 ranks two hold the first KV head, one the second.
+      if (kv()[(t * kKvHeads + 0) * kDim + d] != 2 * valueOf(token, 0, d)) return false;
+      if (kv()[(t * kKvHeads + 1) * kDim + d] != valueOf(token, 1, d)) return false;
+    }
+  return true;
 }
 
 void DeviceApi::expectThereAndBack() {
@@ -66,16 +80,7 @@ void DeviceApi::expectThereAndBack() {
   for (User& user : users_) std::fill_n(user.memory, User::kQuery + User::kKv, -1.0F);
   each([](User& user) { EXPECT_EQ(user.exchange(true), ulyssesSuccess) << user.lastError(); });
   waitAll();
-  for (const User& user : users_)
-    for (std::int64_t t = 0; t < kLocal; ++t)
-      for (std::int64_t d = 0; d < kDim; ++d) {
-        const std::int64_t token = user.rank * kLocal + t;
-        for (std::int64_t h = 0; h < kHeads; ++h)
-          ASSERT_EQ(user.query()[(t * kHeads + h) * kDim + d], valueOf(token, h, d));
-        // Of 3 ranks two hold the first KV head, one the second.
-        ASSERT_EQ(user.kv()[(t * kKvHeads + 0) * kDim + d], 2 * valueOf(token, 0, d));
-        ASSERT_EQ(user.kv()[(t * kKvHeads + 1) * kDim + d], valueOf(token, 1, d));
-      }
+  for (const User& user : users_) EXPECT_TRUE(user.isBack()) << "rank " << user.rank;
   for (const User& user : users_) {
     ulyssesResult_t error = ulyssesInternalError;
     EXPECT_EQ(ulyssesCommGetAsyncError(user.comm, &error), ulyssesSuccess);

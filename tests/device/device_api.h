@@ -76,6 +76,9 @@ struct User {
           kv()[(t * kKvHeads + h) * kDim + d] = valueOf(rank * kLocal + t, h, d);
       }
   }
+  /// Whether every value is what a ScatterHeads of all ranks' fill() leaves, and a GatherHeads with sums after it.
+  bool isGathered() const;
+  bool isBack() const;
   std::string lastError() const { return ulyssesGetLastError(comm); }
   ulyssesResult_t asyncError() const {
     ulyssesResult_t error = ulyssesInternalError;
@@ -133,7 +136,8 @@ class DeviceApi : public testing::Test {
   /// Exchanges there and back again, with sums, whose every value is checked.
   void expectThereAndBack();
   User& user(int rank) { return users_[static_cast<std::size_t>(rank)]; }
-  void expectGathered(const User& user);
+
+  static void expectGathered(const User& user) { EXPECT_TRUE(user.isGathered()) << "rank " << user.rank; }
 
   std::array<User, kRanks> users_;
 };

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Device tensors of four processes on two emulated hosts: images are read through mappings of other processes here. The
-// GPU is each process itself, or one that all share (tests/gpu).
+// Device tensors of four processes, on one host, where memory is mapped between them, or on two emulated ones, where
+// images are. The GPU is each process itself, or one that all share (tests/gpu).
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,14 +25,22 @@ float numberOf(std::int64_t token, std::int64_t head, std::int64_t d) {
   return static_cast<float>(token * 1000 + head * 100 + d);
 }
 
+struct Setting {
+  int hosts = 2;
+  bool mapped = false;  // memory of cuMemMap
+  bool destroys = true;
+};
+
 /// A process's shards, all of its sequence's heads and all of its heads' sequence, in device memory.
 class Shards {
  public:
-  explicit Shards(int rank)
-      : rank_(rank), device_(makeTestDevice()), memory_(device_->runtime(), device_->runtime().allocate(kBytes)) {}
+  Shards(int rank, bool mapped) : rank_(rank), device_(makeTestDevice()) {
+    if (!mapped) allocated_ = DeviceMemory(device_->runtime(), device_->runtime().allocate(kBytes));
+    memory_ = mapped ? device_->allocateMapped(kBytes) : allocated_.data();
+  }
   static constexpr std::size_t kCount = kLocalTokens * kAllHeads * kRow, kBytes = 2 * kCount * sizeof(float);
   TestDevice& device() { return *device_; }
-  float* sequence() const { return memory_.as<float>(); }
+  float* sequence() const { return reinterpret_cast<float*>(memory_); }
   float* heads() const { return sequence() + kCount; }
 
   /// The sequence's numbers, and -1 for those of the heads.
@@ -43,11 +51,11 @@ class Shards {
         for (std::int64_t d = 0; d < kRow; ++d)
           numbers[static_cast<std::size_t>((t * kAllHeads + h) * kRow + d)] =
               round + numberOf(rank_ * kLocalTokens + t, h, d);
-    device_->runtime().write(memory_.data(), numbers.data(), kBytes);
+    device_->runtime().write(memory_, numbers.data(), kBytes);
   }
   bool areGathered(float round) {
     device_->wait();
-    const auto bytes = device_->read(memory_.data() + kBytes / 2, kBytes / 2);
+    const auto bytes = device_->read(memory_ + kBytes / 2, kBytes / 2);
     std::vector<float> numbers(kCount);
     std::memcpy(numbers.data(), bytes.data(), bytes.size());
     constexpr std::int64_t kHere = kAllHeads / kProcesses;
@@ -63,7 +71,8 @@ class Shards {
  private:
   int rank_;
   std::unique_ptr<TestDevice> device_;
-  DeviceMemory memory_;
+  DeviceMemory allocated_;
+  std::byte* memory_ = nullptr;
 };
 
 int failed(const char* what) {
@@ -107,32 +116,42 @@ int exchange(ulyssesComm_t comm, Shards& shards) {
   return 5;
 }
 
-int runRank(int rank, int idFd, bool destroys) {
-  setenv("ULYSSES_HOST_ID", rank < kProcesses / 2 ? "test-host0" : "test-host1", 1);
+/// On one host peers map the memory itself.
+bool isStaged(ulyssesComm_t comm) {
+  std::vector<char> dump(1 << 20);
+  return ulyssesCommDump(comm, dump.data(), dump.size(), nullptr) != ulyssesSuccess ||
+         std::strstr(dump.data(), "\"staged\":null") == nullptr;
+}
+
+int runRank(int rank, int idFd, const Setting& setting) {
+  enterProcess(rank);
+  setenv("ULYSSES_HOST_ID", rank * setting.hosts < kProcesses ? "test-host0" : "test-host1", 1);
   ulyssesUniqueId_t id;
   if (read(idFd, &id, sizeof(id)) != sizeof(id)) return 6;
   ulyssesComm_t comm = nullptr;
   if (ulyssesCommInitRank(&comm, kProcesses, &id, rank) != ulyssesSuccess) return failed("init");
-  Shards shards(rank);
+  Shards shards(rank, setting.mapped);
   void* handle = nullptr;
   if (ulyssesCommRegister(comm, shards.sequence(), Shards::kBytes, &handle) != ulyssesSuccess)
     return failed("register");
+  if (isStaged(comm) != (setting.hosts > 1)) return failed("staged");
   const int status = exchange(comm, shards);
   if (status != 0) std::fprintf(stderr, "rank %d: %d, %s\n", rank, status, ulyssesGetLastError(comm));
-  if (!destroys) std::exit(status);  // with what CUDA and UCX do then, while the communicator has its thread
+  if (!setting.destroys) std::exit(status);  // with what CUDA and UCX do then, while the communicator has its thread
   if (ulyssesCommDestroy(comm) != ulyssesSuccess) return failed("destroy");
   return status;
 }
 
 /// Processes are forked; of this one's threads they have none.
-void runRanks(bool destroy) {
+void runRanks(const Setting& setting) {
   setenv("ULYSSES_TIMEOUT_MS", "60000", 1);
+  prepareProcesses(kProcesses);
   std::vector<std::pair<pid_t, int>> ranks;
   for (int rank = 0; rank < kProcesses; ++rank) {
     int pipes[2];
     ASSERT_EQ(pipe(pipes), 0);
     const pid_t pid = fork();
-    if (pid == 0) _exit(runRank(rank, pipes[0], destroy));
+    if (pid == 0) _exit(runRank(rank, pipes[0], setting));
     ranks.emplace_back(pid, pipes[1]);
     close(pipes[0]);
   }
@@ -147,12 +166,15 @@ void runRanks(bool destroy) {
   }
 }
 
-TEST(HostsOfProcesses, ScatterDeviceTensors) { runRanks(true); }
+TEST(Processes, ScatterDeviceTensors) { runRanks({.hosts = 1}); }
+TEST(Processes, ScatterDeviceTensorsInMappings) { runRanks({.hosts = 1, .mapped = true}); }
+TEST(HostsOfProcesses, ScatterDeviceTensors) { runRanks({}); }
+TEST(HostsOfProcesses, ScatterDeviceTensorsInMappings) { runRanks({.mapped = true}); }
 TEST(HostsOfProcesses, MayExitWithoutDestroying) {
 #ifdef __SANITIZE_THREAD__
   GTEST_SKIP() << "UCX takes its locks apart at exit while a thread of its own may hold them";
 #else
-  runRanks(false);
+  runRanks({.destroys = false});
 #endif
 }
 

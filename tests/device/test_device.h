@@ -22,8 +22,14 @@ class TestDevice {
   virtual void capture(const std::function<void()>& enqueues) = 0;
   virtual void replay() = 0;
   virtual std::vector<std::byte> read(const std::byte* from, std::size_t bytes) = 0;
+  /// Memory by cuMemMap, across the end of a mapping; each has a descriptor. Freed with the device. Once.
+  virtual std::byte* allocateMapped(std::int64_t bytes) = 0;
 };
 std::unique_ptr<TestDevice> makeTestDevice();
+
+/// For ranks that are processes: before they are forked, and in each.
+void prepareProcesses(int nRanks);
+void enterProcess(int rank);
 
 /// Until the test's end copies may overwrite each other's bytes, as they do after a failed meeting: the thread
 /// sanitizer need not tell.

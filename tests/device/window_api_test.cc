@@ -3,7 +3,6 @@
 //
 // Windows and copy engines through the public interface, with a GPU that is this process (api_test.cc says how).
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
 #include <array>
 #include <cstdlib>
@@ -13,6 +12,7 @@
 
 #include "cpu_runtime.h"
 #include "fault/team.h"
+#include "process_pages.h"
 #include "ulysses_coll.h"
 
 namespace ulysses::test {
@@ -225,23 +225,13 @@ TEST_F(WindowApi, ACopyThatCannotBeEnqueuedFailsAtEveryRank) {
   for (const User& user : users_) EXPECT_NE(user.asyncError(), ulyssesSuccess);
 }
 
-/// Ranks as processes, whose GPU memory is pages that all have mapped at one address.
 class EngineOfProcesses : public testing::Test {
  protected:
-  static constexpr std::size_t kPages = std::size_t{16} << 20;  // of a rank
-
-  EngineOfProcesses()
-      : pages_(static_cast<std::byte*>(
-            mmap(nullptr, kRanks * kPages, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
-    EXPECT_NE(static_cast<void*>(pages_), MAP_FAILED);
-  }
-  ~EngineOfProcesses() override { munmap(pages_, kRanks * kPages); }
-
   /// Every rank has another ULYSSES_GPU_ENGINE in its environment.
   void expectCopies(const std::array<const char*, kRanks>& engines, int copies) {
     Team team(kRanks, [&](Rank& rank) {
       setenv("ULYSSES_GPU_ENGINE", engines.at(static_cast<std::size_t>(rank.rank())), 1);
-      CpuRuntime::allocateFrom({pages_ + static_cast<std::size_t>(rank.rank()) * kPages, kPages});
+      pages_.give(rank.rank());
       runRank(rank, copies);
     });
     team.expectRight();
@@ -267,7 +257,7 @@ class EngineOfProcesses : public testing::Test {
     rank.expectResult(ulyssesCommDestroy(user.comm), ulyssesSuccess, "destroy");
   }
 
-  std::byte* pages_;
+  ProcessPages pages_{kRanks};
 };
 
 TEST_F(EngineOfProcesses, IsRank0sWhereItWantsCopies) { expectCopies({"copy_engine", "sm", "auto"}, kCopiesOfARank); }

@@ -2,13 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What CUDA says of each kind of memory (rows A2 and A3 of the fault matrix), and which can be mapped.
-#include <cuda.h>
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include <vector>
 
+#include "gpu/mappings.h"
 #include "path/cuda/cuda_runtime.h"
+#include "path/cuda/mapped_range.h"
 #include "unit/error_of.h"
 
 namespace ulysses::test {
@@ -57,50 +58,51 @@ TEST(CudaMemory, OfPoolsAndManagedMemoryHaveNoHandle) {
   ASSERT_CUDA(cudaStreamSynchronize(nullptr));
 }
 
-template <typename Function>
-Function ofDriver(const char* name) {
-  void* function = nullptr;
-  cudaDriverEntryPointQueryResult found;
-  EXPECT_EQ(cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &found), cudaSuccess);
-  EXPECT_NE(function, nullptr) << name;
-  return reinterpret_cast<Function>(function);
-}
-#define OF_DRIVER(name) ofDriver<decltype(&name)>(#name)
-#define ASSERT_DRIVER(call) ASSERT_EQ(call, CUDA_SUCCESS)
-
 // As PyTorch's expandable segments are made. Registration walks from mapping to mapping.
 TEST(CudaMemory, OfMappingsSideBySideIsToldPieceByPiece) {
   CudaRuntime runtime;
-  CUmemAllocationProp kind{};
-  kind.type = CU_MEM_ALLOCATION_TYPE_PINNED;
-  kind.location = {CU_MEM_LOCATION_TYPE_DEVICE, runtime.device()};
-  std::size_t piece = 0;
-  ASSERT_DRIVER(OF_DRIVER(cuMemGetAllocationGranularity)(&piece, &kind, CU_MEM_ALLOC_GRANULARITY_MINIMUM));
-  CUdeviceptr address = 0;
-  ASSERT_DRIVER(OF_DRIVER(cuMemAddressReserve)(&address, 3 * piece, 0, 0, 0));
-  for (const CUdeviceptr at : {address, address + piece}) {
-    CUmemGenericAllocationHandle handle = 0;
-    ASSERT_DRIVER(OF_DRIVER(cuMemCreate)(&handle, piece, &kind, 0));
-    ASSERT_DRIVER(OF_DRIVER(cuMemMap)(at, piece, 0, handle, 0));
-    ASSERT_DRIVER(OF_DRIVER(cuMemRelease)(handle));
-  }
-  const CUmemAccessDesc access{kind.location, CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
-  ASSERT_DRIVER(OF_DRIVER(cuMemSetAccess)(address, 2 * piece, &access, 1));
-  auto* const memory = reinterpret_cast<std::byte*>(address);
-  for (std::byte* const at : {memory, memory + piece}) {
+  const GpuMappings mappings(runtime.device(), 1, false);
+  const auto piece = static_cast<std::ptrdiff_t>(mappings.pieceBytes());
+  for (std::byte* const at : {mappings.data(), mappings.data() + piece}) {
     EXPECT_TRUE(runtime.isMapped(at + 100));
     EXPECT_TRUE(runtime.memoryOf(at + 100).onDevice);
     EXPECT_EQ(runtime.allocationOf(at + 100).base, at);
-    EXPECT_EQ(runtime.allocationOf(at + 100).bytes, static_cast<std::int64_t>(piece));
+    EXPECT_EQ(runtime.allocationOf(at + 100).bytes, piece);
     EXPECT_NE(errorOf([&] { runtime.exportMemory(at); }).find("has no handle"), std::string::npos);
+    EXPECT_NE(errorOf([&] { runtime.exportMapping(at); }).find("was not asked for a POSIX file descriptor"),
+              std::string::npos);
   }
-  EXPECT_FALSE(runtime.isMapped(memory + 2 * piece));
+  EXPECT_FALSE(runtime.isMapped(mappings.data() + 2 * piece));
   void* allocated = nullptr;
   ASSERT_CUDA(cudaMalloc(&allocated, kBytes));
   EXPECT_FALSE(runtime.isMapped(allocated));
   ASSERT_CUDA(cudaFree(allocated));
-  ASSERT_DRIVER(OF_DRIVER(cuMemUnmap)(address, 2 * piece));
-  ASSERT_DRIVER(OF_DRIVER(cuMemAddressFree)(address, 3 * piece));
+}
+
+// Other processes map it so; here it is this one, which then has it twice.
+TEST(CudaMemory, OfMappingsIsMappedByItsDescriptors) {
+  CudaRuntime runtime;
+  const GpuMappings mappings(runtime.device(), 1, true);
+  const auto piece = static_cast<std::int64_t>(mappings.pieceBytes());
+  MappedRange again(runtime, 2 * piece);
+  for (int i = 0; i < 2; ++i) {
+    const UniqueFd fd = runtime.exportMapping(mappings.data() + i * piece);
+    EXPECT_FALSE(again.isFull());
+    again.append(fd.get(), piece);
+  }
+  EXPECT_TRUE(again.isFull());
+  EXPECT_NE(again.data(), mappings.data());
+  const std::vector<std::byte> written(static_cast<std::size_t>(2 * piece), std::byte{7});
+  runtime.write(mappings.data(), written.data(), 2 * piece);
+  std::vector<std::byte> seen(written.size());
+  runtime.read(seen.data(), again.data(), 2 * piece);
+  EXPECT_EQ(seen, written);
+  // By a kernel, across the end of a piece.
+  runtime.write(mappings.data(), std::vector<std::byte>(128, std::byte{9}).data(), 128);
+  runtime.store(again.data() + piece - 64, mappings.data(), 128);
+  runtime.read(seen.data(), mappings.data() + piece - 64, 128);
+  EXPECT_EQ(std::vector<std::byte>(seen.begin(), seen.begin() + 128), std::vector<std::byte>(128, std::byte{9}));
+  EXPECT_NE(errorOf([&] { again.append(0, piece); }).find("does not fit"), std::string::npos);
 }
 
 TEST(CudaMemory, OfTheLibraryIsZeroedAndHasAHandle) {

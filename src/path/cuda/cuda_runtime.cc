@@ -8,37 +8,16 @@
 
 #include <cstring>
 
-#include "base/check.h"
 #include "kernels/device/launch.h"
+#include "path/cuda/cuda_call.h"
 
 namespace ulysses {
 namespace {
 
 static_assert(sizeof(cudaIpcMemHandle_t) == sizeof(DeviceRuntime::Handle));
 
-void check(cudaError_t result, const char* call) {
-  if (result == cudaSuccess) return;
-  static_cast<void>(cudaGetLastError());  // it would be the next launch's
-  raise(result == cudaErrorMemoryAllocation ? Result::OutOfMemory : Result::SystemError, "{} failed: {} ({})", call,
-        cudaGetErrorString(result), cudaGetErrorName(result));
-}
-
-void check(const device::CudaError& error) {
+void checkLaunch(const device::CudaError& error) {
   if (!error.empty()) raise(Result::SystemError, "{}", error);
-}
-
-/// The runtime has no such call, and linking the driver would keep the library from loading where there is none.
-template <typename Function>
-Function ofDriver(const char* name) {
-  void* function = nullptr;
-  cudaDriverEntryPointQueryResult found;
-  check(cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &found),
-        "cudaGetDriverEntryPointByVersion");
-  return reinterpret_cast<Function>(function);
-}
-
-void check(CUresult result, const char* call) {
-  if (result != CUDA_SUCCESS) raise(Result::SystemError, "{} failed: error {}", call, static_cast<int>(result));
 }
 
 MemoryKind kindOf(cudaMemoryType type) {
@@ -69,29 +48,12 @@ void clear(void* memory, size_t bytes, cudaStream_t stream) {
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
 }
 
-/// Makes a GPU current while it lives: what ends something may come from any thread.
-class Current {
- public:
-  explicit Current(int device) {
-    if (cudaGetDevice(&before_) == cudaSuccess && before_ != device) changed_ = cudaSetDevice(device) == cudaSuccess;
-  }
-  ~Current() {
-    if (changed_) static_cast<void>(cudaSetDevice(before_));
-  }
-  Current(const Current&) = delete;
-  Current& operator=(const Current&) = delete;
-
- private:
-  int before_ = 0;
-  bool changed_ = false;
-};
-
 }  // namespace
 
 CudaRuntime::CudaRuntime() {
   requireGpu();
   check(cudaGetDevice(&device_), "cudaGetDevice");
-  check(device::loadExchange(&residentBlocks_));
+  checkLaunch(device::loadExchange(&residentBlocks_));
   cudaStream_t stream = nullptr;
   check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
   aside_.reset(stream);
@@ -125,16 +87,6 @@ DeviceRuntime::Allocation CudaRuntime::allocationOf(const void* pointer) {
   size_t bytes = 0;
   check(range(&base, &bytes, reinterpret_cast<CUdeviceptr>(pointer)), "cuMemGetAddressRange");
   return {reinterpret_cast<std::byte*>(base), static_cast<int64_t>(bytes)};
-}
-
-bool CudaRuntime::isMapped(const void* pointer) {
-  using Physical = CUmemGenericAllocationHandle;
-  static const auto retain = ofDriver<CUresult (*)(Physical*, void*)>("cuMemRetainAllocationHandle");
-  static const auto release = ofDriver<CUresult (*)(Physical)>("cuMemRelease");
-  Physical handle = 0;
-  if (retain(&handle, const_cast<void*>(pointer)) != CUDA_SUCCESS) return false;
-  static_cast<void>(release(handle));
-  return true;
 }
 
 std::byte* CudaRuntime::allocate(int64_t bytes) {
@@ -193,7 +145,7 @@ void CudaRuntime::read(void* to, const std::byte* from, int64_t bytes) {
 }
 
 void CudaRuntime::store(std::byte* to, const std::byte* from, int64_t bytes) {
-  check(device::launchCopies(device::oneRow(to, from, static_cast<uint32_t>(bytes)), 1, aside_.get()));
+  checkLaunch(device::launchCopies(device::oneRow(to, from, static_cast<uint32_t>(bytes)), 1, aside_.get()));
   check(cudaStreamSynchronize(aside_.get()), "cudaStreamSynchronize");
 }
 
@@ -314,15 +266,15 @@ MemoryKind memoryKindOf(const void* pointer) noexcept {
 }
 
 void CudaRuntime::launch(const device::Arguments& call, int blocks, void* stream) {
-  check(device::launchExchange(call, blocks, stream));
+  checkLaunch(device::launchExchange(call, blocks, stream));
 }
 
 void CudaRuntime::launchCopies(const device::ShardCopies& copies, int blocks, void* stream) {
-  check(device::launchCopies(copies, blocks, stream));
+  checkLaunch(device::launchCopies(copies, blocks, stream));
 }
 
 void CudaRuntime::launchHandover(const device::HandoverCall& call, void* stream) {
-  check(device::launchHandover(call, stream));
+  checkLaunch(device::launchHandover(call, stream));
 }
 
 }  // namespace ulysses

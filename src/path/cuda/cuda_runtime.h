@@ -32,6 +32,12 @@ class CudaRuntime : public DeviceRuntime {
   std::byte* openMemory(const Handle& handle) override;
   void closeMemory(std::byte* memory) noexcept override;
   void reach(std::byte* memory) override;
+  UniqueFd exportMapping(std::byte* base) override;
+  std::byte* reserve(int64_t bytes) override;
+  void unreserve(std::byte* base, int64_t bytes) noexcept override;
+  void map(std::byte* at, int64_t bytes, int fd) override;
+  void unmap(std::byte* at, int64_t bytes) noexcept override;
+  void reachMappings(std::byte* base, int64_t bytes) override;
   std::array<std::byte, 16> deviceId() override;
   int residentBlocks() override { return residentBlocks_; }
   void launch(const device::Arguments& call, int blocks, void* stream) override;

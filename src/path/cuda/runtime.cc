@@ -7,20 +7,17 @@
 namespace ulysses {
 namespace {
 
-/// That a range which begins in `first` is memory of this GPU to its end: there, or in mappings side by side, of which
-/// this tells the number. Allocations that happen to be neighbours are the caller's mistake.
-int requireWhole(DeviceRuntime& runtime, std::byte* memory, int64_t bytes, DeviceRuntime::Allocation first) {
-  std::byte* const end = memory + bytes;
-  std::byte* reached = first.base + first.bytes;
-  int mappings = 1;
-  for (; reached < end && runtime.isMapped(reached - 1) && runtime.isMapped(reached); ++mappings) {
-    if (!runtime.memoryOf(reached).onDevice) break;
-    const DeviceRuntime::Allocation next = runtime.allocationOf(reached);
-    reached = next.base + next.bytes;
-  }
-  require(end <= reached, "size={}: the allocation at {} ends {} bytes after pointer", bytes,
-          static_cast<const void*>(first.base), reached - memory);
-  return mappings;
+/// What a range of this GPU's memory lies in, from its begin to its end. Allocations that happen to be neighbours are
+/// the caller's mistake; mappings belong together.
+std::vector<DeviceRuntime::Allocation> partsOf(DeviceRuntime& runtime, std::byte* memory, int64_t bytes,
+                                               bool isMapped) {
+  std::vector<DeviceRuntime::Allocation> parts{runtime.allocationOf(memory)};
+  const auto reached = [&] { return parts.back().base + parts.back().bytes; };
+  while (isMapped && reached() < memory + bytes && runtime.isMapped(reached()) && runtime.memoryOf(reached()).onDevice)
+    parts.push_back(runtime.allocationOf(reached()));
+  require(memory + bytes <= reached(), "size={}: the allocation at {} ends {} bytes after pointer", bytes,
+          static_cast<const void*>(parts.front().base), reached() - memory);
+  return parts;
 }
 
 }  // namespace
@@ -45,8 +42,8 @@ Registrable requireRegistrable(DeviceRuntime& runtime, std::byte* memory, int64_
   const DeviceRuntime::Memory found = runtime.memoryOf(memory);
   require(found.isUsable(), "pointer {}: {}; want memory of GPU {}, which the communicator uses",
           static_cast<const void*>(memory), textOf(found), wanted);
-  const DeviceRuntime::Allocation allocation = runtime.allocationOf(memory);
-  return {allocation, requireWhole(runtime, memory, bytes, allocation)};
+  const bool isMapped = found.onDevice && runtime.isMapped(memory);
+  return {partsOf(runtime, memory, bytes, isMapped), isMapped};
 }
 
 }  // namespace ulysses

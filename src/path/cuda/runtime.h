@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "base/unique_fd.h"
 #include "kernels/device/handover.h"
 #include "kernels/device/shard_copy.h"
 #include "path/cuda/pitched_copy.h"
@@ -71,6 +73,18 @@ class DeviceRuntime {
   virtual void closeMemory(std::byte* memory) noexcept = 0;
   /// Memory of another of this process's runtimes: makes it reachable from this GPU.
   virtual void reach(std::byte* memory) = 0;
+
+  /// Memory by cuMemMap has no handle: each mapping has a descriptor. exportMapping: of the one that begins there.
+  virtual UniqueFd exportMapping(std::byte* base) = 0;
+  /// Address space for mappings, empty at first.
+  virtual std::byte* reserve(int64_t bytes) = 0;
+  virtual void unreserve(std::byte* base, int64_t bytes) noexcept = 0;
+  /// Puts what the descriptor stands for into reserved address space, for this GPU to read and write.
+  virtual void map(std::byte* at, int64_t bytes, int fd) = 0;
+  virtual void unmap(std::byte* at, int64_t bytes) noexcept = 0;
+  /// Whole mappings side by side of another of this process's runtimes: makes them reachable from this GPU.
+  virtual void reachMappings(std::byte* base, int64_t bytes) = 0;
+
   /// Of the GPU, the same in every process whatever its ordinal there.
   virtual std::array<std::byte, 16> deviceId() = 0;
 
@@ -93,10 +107,10 @@ class DeviceRuntime {
 /// "memory of GPU 1", "managed memory".
 std::string textOf(const DeviceRuntime::Memory& memory);
 
-/// Where memory that is to be registered begins, and how many mappings side by side it is in: 1 but for cuMemMap.
+/// Where memory that is to be registered lies: in one allocation, or in mappings side by side.
 struct Registrable {
-  DeviceRuntime::Allocation first;
-  int mappings = 1;
+  std::vector<DeviceRuntime::Allocation> parts;
+  bool isMapped = false;  // by cuMemMap
 };
 /// Throws InvalidArgument when the memory is not all this GPU's, or another GPU is current.
 Registrable requireRegistrable(DeviceRuntime& runtime, std::byte* memory, int64_t bytes);

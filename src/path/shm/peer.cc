@@ -183,7 +183,6 @@ void ShmPeer::drop(uint64_t segment) noexcept {
 
 /// Of an earlier batch there may be some that were never taken, as an operation failed.
 void ShmPeer::keepPassed(ReceivedMessage&& received) {
-  if (received.fdRefused) raiseErrno("receiving a descriptor", EMFILE);
   if (passed_.size() >= 2 * Path::kMostPassed) passed_.erase(passed_.begin());
   passed_.push_back({received.message.segment, received.message.bytes, std::move(received.fd)});
 }

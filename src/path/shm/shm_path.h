@@ -44,7 +44,7 @@ class ShmPath final : public BoardPath {
   void releaseChunk(int peer) noexcept override;
   void prepareStaging() override;
 
-  void pass(std::vector<PassedFd> fds) override { passing_ = std::move(fds); }
+  void pass(std::vector<PassedFd>&& fds) override { passing_ = std::move(fds); }
   std::vector<PassedFd> takePassed(int peer, uint64_t batch) override;
 
   void service() noexcept override;

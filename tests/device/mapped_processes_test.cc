@@ -1,0 +1,172 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Memory of cuMemMap of ranks that are processes: each mapping is a file, whose descriptor the peers are passed.
+#include <sys/resource.h>
+
+#include "device_api.h"
+#include "fault/census.h"
+#include "fault/team.h"
+#include "process_pages.h"
+
+namespace ulysses::test {
+namespace {
+
+constexpr std::int64_t kPage = 4096, kPages = 40;  // more than are passed at once
+constexpr std::int64_t kTensorBytes = User::kFloats * std::int64_t{sizeof(float)};
+constexpr std::int64_t kBegin = 640, kEnd = kPages * kPage - 640;  // of what is registered
+
+/// A rank whose tensors lie across the end of a page, in memory of many mappings; its ends are not registered.
+class MappedUser {
+ public:
+  enum class Kind : std::uint8_t { Exportable, NotExportable };
+
+  MappedUser(const Rank& rank, Kind kind) : rank_(rank) {
+    user_.comm = rank.join(20'000);
+    user_.rank = rank.rank();
+    base_ = kind == Kind::Exportable ? user_.gpu.allocateExportable(kPages * kPage, kPage)
+                                     : user_.gpu.allocateSideBySide(kPages * kPage, kPage, true);
+    moveTo(acrossPage(17));
+  }
+  ~MappedUser() {
+    user_.stream.wait();
+    rank_.expectResult(ulyssesCommDestroy(user_.comm), ulyssesSuccess, "destroy");
+    user_.gpu.free(base_);
+    rank_.expect(CpuRuntime::held() == 0, std::to_string(CpuRuntime::held()) + " pieces of GPU memory are left");
+  }
+  MappedUser(const MappedUser&) = delete;
+  MappedUser& operator=(const MappedUser&) = delete;
+
+  static std::int64_t acrossPage(std::int64_t page) { return page * kPage - kTensorBytes / 2 / 64 * 64; }
+  void moveTo(std::int64_t byte) {
+    user_.memory = reinterpret_cast<float*>(base_ + byte);
+    user_.fill();
+  }
+  void* add() {
+    void* handle = nullptr;
+    const ulyssesResult_t result = ulyssesCommRegister(user_.comm, base_ + kBegin, kEnd - kBegin, &handle);
+    rank_.expectResult(result, ulyssesSuccess, std::string("register: ") + ulyssesGetLastError(nullptr));
+    return handle;
+  }
+  void remove(void* handle) {
+    rank_.expectResult(ulyssesCommDeregister(user_.comm, handle), ulyssesSuccess, "deregister");
+  }
+  /// By all ranks.
+  void expectThereAndBack(Rank& rank) {
+    rank.expectResult(user_.exchange(false), ulyssesSuccess, "scatter");
+    user_.stream.wait();
+    rank.expect(user_.isGathered(), "wrong values of a scatter");
+    rank.meet();
+    std::fill_n(user_.memory, User::kQuery + User::kKv, -1.0F);
+    rank.meet();
+    rank.expectResult(user_.exchange(true), ulyssesSuccess, "gather");
+    user_.stream.wait();
+    rank.expect(user_.isBack(), "wrong values of a gather");
+    rank.expectResult(user_.asyncError(), ulyssesSuccess, "on the device");
+    rank.meet();
+    user_.fill();
+    rank.meet();
+  }
+  /// "": the memory itself is mapped.
+  void expectStaged(const std::string& why) {
+    std::vector<char> dump(1 << 20);
+    rank_.expectResult(ulyssesCommDump(user_.comm, dump.data(), dump.size(), nullptr), ulyssesSuccess, "dump");
+    const std::string text = dump.data(), wanted = why.empty() ? "\"staged\":null" : why;
+    rank_.expect(text.find(wanted) != std::string::npos, "'" + wanted + "' is not in " + text);
+  }
+
+ private:
+  const Rank& rank_;
+  User user_;
+  std::byte* base_ = nullptr;
+};
+
+class MappedMemory : public testing::Test {
+ protected:
+  void expectRight(const std::function<void(Rank&)>& body) {
+    Team team(kRanks, [&](Rank& rank) {
+      pages_.give(rank.rank());
+      body(rank);
+    });
+    team.expectRight();
+  }
+
+ private:
+  ProcessPages pages_{kRanks};
+};
+
+TEST_F(MappedMemory, IsMappedByDescriptorsOfWhichNoneIsKept) {
+  expectRight([](Rank& rank) {
+    MappedUser user(rank, MappedUser::Kind::Exportable);
+    user.remove(user.add());  // what ranks tell each other goes by memory of its own
+    const Census before = takeCensus();
+    void* const first = user.add();
+    void* const second = user.add();
+    user.expectStaged("");
+    rank.expectNone(changeSince(before), "after registering");
+    rank.expect(takeCensus().files == before.files + 2 * (kRanks - 1) * kPages, "not all mappings are files'");
+    user.expectThereAndBack(rank);
+    // Between the batches, and at either end.
+    for (const std::int64_t byte :
+         {MappedUser::acrossPage(16), MappedUser::acrossPage(32), kBegin, kEnd - kTensorBytes}) {
+      user.moveTo(byte);
+      rank.meet();
+      user.expectThereAndBack(rank);
+    }
+    user.remove(first);
+    user.expectThereAndBack(rank);
+    user.remove(second);
+    rank.expect(takeCensus().files == before.files, "memory of peers is mapped still");
+    rank.meet();
+  });
+}
+
+TEST_F(MappedMemory, ThatWasNotMadeToBeExportedIsStaged) {
+  expectRight([](Rank& rank) {
+    const bool can = rank.rank() != 1;
+    MappedUser user(rank, can ? MappedUser::Kind::Exportable : MappedUser::Kind::NotExportable);
+    user.add();
+    user.expectStaged(can ? "" : "it was not made to be exported");
+    user.expectThereAndBack(rank);
+  });
+}
+
+TEST_F(MappedMemory, ThatOneRankCannotMapIsStagedAtItsPeers) {
+  expectRight([](Rank& rank) {
+    MappedUser user(rank, MappedUser::Kind::Exportable);
+    if (rank.rank() == 2) CpuRuntime::failMap(0);
+    user.add();
+    user.expectStaged(rank.rank() == 2 ? "" : "rank 2 cannot map them: the test's mapping failed");
+    user.expectThereAndBack(rank);
+  });
+}
+
+// Its own are not exported then, and no others arrive.
+TEST_F(MappedMemory, IsStagedWhereARankHasNoDescriptorsLeft) {
+  expectRight([](Rank& rank) {
+    MappedUser user(rank, MappedUser::Kind::Exportable);
+    user.remove(user.add());  // what ranks tell each other goes by memory of its own
+    rlimit before{};
+    getrlimit(RLIMIT_NOFILE, &before);
+    if (const rlimit none{1, before.rlim_max}; rank.rank() == 0) setrlimit(RLIMIT_NOFILE, &none);
+    user.add();
+    setrlimit(RLIMIT_NOFILE, &before);
+    user.expectStaged(rank.rank() == 0 ? "Too many open files"
+                                       : "rank 0 cannot map them: receiving a descriptor failed: Too many open files");
+    user.expectThereAndBack(rank);
+  });
+}
+
+// What the owner finds out only when others wait for the batch.
+TEST_F(MappedMemory, IsStagedWhereALaterBatchCannotBeExported) {
+  expectRight([](Rank& rank) {
+    MappedUser user(rank, MappedUser::Kind::Exportable);
+    if (rank.rank() == 1) CpuRuntime::failExport(kPages + 20);
+    user.add();
+    user.expectStaged(rank.rank() == 1 ? "rank 0 cannot map them: the test's export failed" : "");
+    user.expectThereAndBack(rank);
+  });
+}
+
+}  // namespace
+}  // namespace ulysses::test
