@@ -428,7 +428,7 @@ std::unique_ptr<DeviceCall> DeviceGroup::makeCall(const PreparedCall& prepared, 
             choice.reason.empty()
                 ? formatText("{} copies by copy engines when outputs are in windows", choice.copies.size())
                 : formatText("no copy engines: {}", choice.reason));
-  return std::make_unique<DeviceCall>(*runtime_, prepared.plan(), prepared.callHash(), device::kTilePieces,
+  return std::make_unique<DeviceCall>(end_.planMemory(), prepared.plan(), prepared.callHash(), device::kTilePieces,
                                       std::move(choice));
 }
 

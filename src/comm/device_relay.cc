@@ -247,7 +247,7 @@ void DeviceRelay::enqueue(const Call& call, PreparedCall&, void* stream) {
 }
 
 int DeviceRelay::blocks() const {
-  const int room = runtime_->residentBlocks();
+  const int room = runtime_->residentBlocks(false);
   return options_.mostBlocks > 0 ? std::min(room, options_.mostBlocks) : room;
 }
 

@@ -45,7 +45,7 @@ TEST_F(DeviceApi, AnExchangeHasTheRanksShareOfBlocks) {
   CpuRuntime::mostBlocks();
   each([](User& user) { EXPECT_EQ(user.exchange(false), ulyssesSuccess) << user.lastError(); });
   waitAll();
-  EXPECT_EQ(CpuRuntime::mostBlocks(), users_[0].gpu.residentBlocks() / kRanks);
+  EXPECT_EQ(CpuRuntime::mostBlocks(), users_[0].gpu.residentBlocks(false) / kRanks);
 }
 
 TEST_F(DeviceApi, ABoundThatIsNoneIsNamed) {

@@ -22,6 +22,9 @@ struct SerialMachine {
   void store(std::uint32_t* word, std::uint32_t value) const {
     std::atomic_ref(*word).store(value, std::memory_order_release);
   }
+  void put(std::uint32_t* word, std::uint32_t value) const {
+    std::atomic_ref(*word).store(value, std::memory_order_relaxed);
+  }
 };
 
 /// What the threads of a block share.

@@ -79,7 +79,7 @@ void launch(const device::Arguments& call, std::uint32_t blocks, std::uint32_t t
     for (std::uint32_t thread = 0; thread < threads; ++thread)
       running.emplace_back([=, &call] {
         CpuMachine machine({block, blocks, thread, threads}, mine);
-        call.work.nSums != 0 ? device::exchange<true>(call, machine) : device::exchange<false>(call, machine);
+        call.sums ? device::exchange<true>(call, machine) : device::exchange<false>(call, machine);
       });
   }
 }

@@ -85,7 +85,7 @@ class CpuRuntime : public DeviceRuntime {
   void unmap(std::byte* at, std::int64_t bytes) noexcept override;
   void reachMappings(std::byte* base, std::int64_t bytes) override;
   std::array<std::byte, 16> deviceId() override { return {static_cast<std::byte>(device_)}; }
-  int residentBlocks() override { return 6; }
+  int residentBlocks(bool sums) override { return sums ? 6 : 9; }
   void launch(const device::Arguments& call, int blocks, void* stream) override;
   void launchCopies(const device::ShardCopies& copies, int blocks, void* stream) override;
   void launchHandover(const device::HandoverCall& call, void* stream) override;

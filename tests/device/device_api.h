@@ -62,8 +62,10 @@ struct User {
     geometry.kvHeads = kKvHeads;
     return geometry;
   }
-  ulyssesResult_t exchange(bool back) {
-    const ulyssesGeometry_t geometry = geometryOf();
+  /// `tag`: another call for the library, the same for the data.
+  ulyssesResult_t exchange(bool back, std::uint64_t tag = 0) {
+    ulyssesGeometry_t geometry = geometryOf();
+    geometry.tag = tag;
     const auto both = tensors(back);
     return (back ? ulyssesGatherHeads : ulyssesScatterHeads)(&geometry, both.data(), 2, comm, &stream);
   }

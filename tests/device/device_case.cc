@@ -221,6 +221,7 @@ device::Arguments DeviceCase::call(int rank, const Places& places) const {
     device::TensorPlace& place = call.letter.tensors[t] = work(rank).placeOf(plan(rank), static_cast<int>(t));
     place.segment = 1;
     place.offset = offsetOf(rank, t, work(rank).isPulled(static_cast<int>(t))) - kSegmentBegin;
+    call.sums = call.sums || work(rank).isPulled(static_cast<int>(t));
   }
   return call;
 }

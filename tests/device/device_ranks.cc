@@ -17,7 +17,7 @@ RankOnDevice::RankOnDevice(const DeviceCase& run, int rank, std::int64_t timeout
       rank_(rank),
       device_(makeTestDevice()),
       end_(device_->runtime(), {.rank = rank, .nRanks = run.nRanks(), .timeoutMs = timeoutMs}),
-      call_(device_->runtime(), run.plan(rank), kHash, run.work(rank).work().tilePieces, std::move(choice)),
+      call_(end_.planMemory(), run.plan(rank), kHash, run.work(rank).work().tilePieces, std::move(choice)),
       arena_(upload(device_->runtime(), run.before(rank))) {
   for (std::size_t t = 0; t < run.plan(rank).tensors().size(); ++t) {
     inputs_.push_back(arena_.data() + run.offsetOf(rank, t, true));

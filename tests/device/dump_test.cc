@@ -48,7 +48,7 @@ TEST_F(DeviceDump, HasWhatIsRegisteredAndWhyItIsStaged) {
     const nlohmann::json dump = dumpOf(user);
     EXPECT_EQ(dump.at("gpu"), (nlohmann::json{{"ordinal", user.rank},
                                               {"engine", "copy_engine"},
-                                              {"blocks", user.gpu.residentBlocks()},
+                                              {"blocks", user.gpu.residentBlocks(false)},
                                               {"failure", nullptr}}));
     ASSERT_EQ(dump.at("gpu_memory").size(), 2u);
     nlohmann::json memory = dump.at("gpu_memory");

@@ -22,7 +22,7 @@ class ShadowedRank {
         rank_(rank),
         device_(makeTestDevice()),
         end_(runtime(), {.rank = rank, .nRanks = run.nRanks(), .timeoutMs = 60'000}),
-        call_(runtime(), run.plan(rank), 1, run.work(rank).work().tilePieces),
+        call_(end_.planMemory(), run.plan(rank), 1, run.work(rank).work().tilePieces),
         arena_(upload(runtime(), run.before(rank))),
         shadow_(runtime(), runtime().allocate(bytes())) {
     shadows_.add(arena_.data(), bytes(), shadow_.data());

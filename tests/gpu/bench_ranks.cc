@@ -52,7 +52,7 @@ BenchRank::BenchRank(CudaRuntime& runtime, const BenchCase& run, const perf::Cas
       plan_(planOf(run, rank)),
       permute_(permuteOf(test, rank)),
       end_(runtime, {.rank = rank, .nRanks = run.nRanks, .timeoutMs = 10'000}),
-      call_(runtime, *plan_, 1, device::kTilePieces, copiesOf(run, *plan_)),
+      call_(end_.planMemory(), *plan_, 1, device::kTilePieces, copiesOf(run, *plan_)),
       arenaBytes_(totalOf(sizes_)),
       arena_(runtime, runtime.allocate(arenaBytes_)),
       pack_(upload(runtime, permute_.pack.boxes)),

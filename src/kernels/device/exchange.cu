@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda_runtime.h>
 
-#include <algorithm>
-
 #include "kernels/device/exchange.h"
 #include "kernels/device/gpu_machine.cuh"
 #include "kernels/device/handover.h"
@@ -36,9 +34,6 @@ __global__ void __launch_bounds__(kWarp) handOverKernel(const __grid_constant__ 
   handOver(call, machine);
 }
 
-using Kernel = void (*)(Arguments);
-constexpr Kernel kKernels[] = {pushKernel, pushAndSumKernel};
-
 CudaError errorOf(const char* what, cudaError_t result) {
   if (result == cudaSuccess) return {};
   return std::string(what) + ": " + cudaGetErrorString(result) + " (" + cudaGetErrorName(result) + ")";
@@ -54,24 +49,21 @@ cudaError_t load(AnyKernel kernel, int* blocks) {
 
 }  // namespace
 
-CudaError loadExchange(int* residentBlocks) {
-  int device = 0, processors = 0, fewest = 0;
+CudaError loadExchange(ResidentBlocks* resident) {
+  int device = 0, processors = 0, ignored = 0;
   cudaError_t result = cudaGetDevice(&device);
   if (result == cudaSuccess) result = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
-  for (const Kernel kernel : kKernels) {
-    int blocks = 0;
-    if (result == cudaSuccess) result = load(kernel, &blocks);
-    fewest = fewest == 0 ? blocks : std::min(fewest, blocks);
-  }
-  int blocks = 0;
-  if (result == cudaSuccess) result = load(copyKernel, &blocks);
-  if (result == cudaSuccess) result = load(handOverKernel, &blocks);
-  *residentBlocks = processors * fewest;
+  if (result == cudaSuccess) result = load(pushKernel, &resident->ofPush);
+  if (result == cudaSuccess) result = load(pushAndSumKernel, &resident->ofSum);
+  if (result == cudaSuccess) result = load(copyKernel, &ignored);
+  if (result == cudaSuccess) result = load(handOverKernel, &ignored);
+  resident->ofPush *= processors;
+  resident->ofSum *= processors;
   return errorOf("the exchange kernels cannot be loaded", result);
 }
 
 CudaError launchExchange(const Arguments& call, int blocks, void* stream) {
-  const Kernel kernel = kKernels[call.work.nSums != 0];
+  const auto kernel = call.sums ? pushAndSumKernel : pushKernel;
   kernel<<<static_cast<unsigned>(blocks), kThreads, 0, static_cast<cudaStream_t>(stream)>>>(call);
   return errorOf("the exchange kernel cannot be launched", cudaGetLastError());
 }

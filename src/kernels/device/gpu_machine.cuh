@@ -24,11 +24,15 @@ class GpuMachine {
   __device__ void store(uint32_t* word, uint32_t value) const {
     asm volatile("st.release.sys.global.u32 [%0], %1;" ::"l"(word), "r"(value) : "memory");
   }
-  /// What the other blocks did before their add is seen after the last one's. The fence takes stores to peers along.
+  __device__ void put(uint32_t* word, uint32_t value) const {
+    asm volatile("st.relaxed.sys.global.u32 [%0], %1;" ::"l"(word), "r"(value) : "memory");
+  }
+  /// What the other blocks did before their add is seen after the last one's. The fence releases it, with stores to
+  /// peers.
   __device__ uint32_t add(uint32_t* word, uint32_t value) const {
     uint32_t before;
-    __threadfence_system();
-    asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], %2;" : "=r"(before) : "l"(word), "r"(value) : "memory");
+    asm volatile("fence.acq_rel.sys;" ::: "memory");
+    asm volatile("atom.acquire.gpu.global.add.u32 %0, [%1], %2;" : "=r"(before) : "l"(word), "r"(value) : "memory");
     return before;
   }
 

@@ -77,7 +77,7 @@ ULYSSES_HOST_DEVICE void await(const HandoverCall& call, Machine& machine) {
   Handover& shared = *call.shared;
   const uint64_t begin = machine.now();
   while (machine.load(&shared.ended.epoch) != epoch) {
-    if (machine.now() - begin > call.timeoutNs) {
+    if (isPast(begin, call.timeoutNs, machine)) {
       shared.lost.epoch = epoch;
       machine.store(&shared.lost.happened, 1);
       call.state->failed = 1;

@@ -16,10 +16,16 @@ inline constexpr uint32_t kTilePieces = 1024;  // what a block's threads have in
 /// A result of CUDA: empty, or its text.
 using CudaError = std::string;
 
+/// How many blocks of an exchange may run on a device at once, without sums and with them, see Arguments::sums. Ranks
+/// that share the device divide them: a block that waits for one that has no room waits until the deadline. So the
+/// kernel is chosen alike at all ranks, whatever each has to do.
+struct ResidentBlocks {
+  int ofPush = 0, ofSum = 0;
+};
+
 /// Loads the kernels onto the current device; CUDA else does it at the first launch, which then waits for other
-/// kernels, those of peers that wait for this rank too. residentBlocks: how many blocks may run there at once. Ranks
-/// that share the device divide them: a block that waits for one that has no room waits until the deadline.
-CudaError loadExchange(int* residentBlocks);
+/// kernels, those of peers that wait for this rank too.
+CudaError loadExchange(ResidentBlocks* resident);
 
 /// Enqueues the exchange on a stream of the current device. `call` is copied; what it points to must live until the
 /// exchange has ended. Trouble is told later, in call.report.

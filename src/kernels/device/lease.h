@@ -17,6 +17,12 @@ struct Lease {
   uint32_t id = 0;                 // of no other lease of the process; never 0
 };
 
+/// Whether a wait since `begin` is over; not where the clock was set back meanwhile.
+template <typename Machine>
+ULYSSES_HOST_DEVICE bool isPast(uint64_t begin, uint64_t timeoutNs, const Machine& machine) {
+  return static_cast<int64_t>(machine.now() - begin) > static_cast<int64_t>(timeoutNs);
+}
+
 /// Whether the lease has not ended; else rings the bell with its id. Ends only when no launch under it runs, so that
 /// all threads come to one answer.
 template <typename Machine>

@@ -5,7 +5,8 @@
 //
 // A Machine is what it runs on: block(), blocks(), thread(), threads(); any(bool), which all threads of a block call
 // together and which makes their writes visible to each other; loads and stores of words that others poll (acquire,
-// release, at the system's scope); add(), atomic in the device; now() in nanoseconds; pause().
+// release, at the system's scope); put(), a store that orders nothing; add(), atomic in the device; now() in
+// nanoseconds; pause().
 //
 // An exchange's epoch is the last one's plus 1, modulo 2^32: words are compared for equality only, since no rank is
 // ever more than one exchange ahead of another.
@@ -70,7 +71,9 @@ class Protocol {
     for (int peer = first(); peer < call_.nRanks; peer += step())
       failed = failed || !await(board_.done(peer).value, peer, true);
     if (machine_.any(failed)) return false;
-    if (machine_.thread() == 0) machine_.store(&board_.local().epoch, epoch_);
+    // Nobody looks at them before the next launch, but for the host at `ended`.
+    if (machine_.thread() == 0) machine_.put(&board_.local().epoch, epoch_);
+    if (machine_.thread() == 0) machine_.put(&board_.local().ended, call_.launch);
     return true;
   }
 
@@ -96,7 +99,7 @@ class Protocol {
     const uint64_t begin = machine_.now();
     while (machine_.load(&word) != epoch_) {
       if (isRevoked()) return fail(Trouble::kRevoked, peer, closing, 0);
-      if (machine_.now() - begin > call_.timeoutNs) return fail(Trouble::kTimeout, peer, closing, 0);
+      if (isPast(begin, call_.timeoutNs, machine_)) return fail(Trouble::kTimeout, peer, closing, 0);
       machine_.pause();
     }
     return true;
@@ -164,7 +167,7 @@ class Protocol {
     bool last = false;
     if (machine_.thread() == 0) last = machine_.add(&board_.local().arrivals, 1) == machine_.blocks() - 1;
     if (!machine_.any(last)) return false;
-    if (machine_.thread() == 0) machine_.store(&board_.local().arrivals, 0);
+    if (machine_.thread() == 0) machine_.put(&board_.local().arrivals, 0);
     return true;
   }
 

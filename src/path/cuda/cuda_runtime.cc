@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "base/log.h"
 #include "kernels/device/launch.h"
 #include "path/cuda/cuda_call.h"
 
@@ -53,11 +54,19 @@ void clear(void* memory, size_t bytes, cudaStream_t stream) {
 CudaRuntime::CudaRuntime() {
   requireGpu();
   check(cudaGetDevice(&device_), "cudaGetDevice");
-  checkLaunch(device::loadExchange(&residentBlocks_));
+  checkLaunch(device::loadExchange(&resident_));
+  int lowest = 0, greatest = 0;
+  check(cudaDeviceGetStreamPriorityRange(&lowest, &greatest), "cudaDeviceGetStreamPriorityRange");
   cudaStream_t stream = nullptr;
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  check(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, greatest), "cudaStreamCreate");
   aside_.reset(stream);
+  void* word = nullptr;
+  check(cudaHostAlloc(&word, sizeof(uint32_t), cudaHostAllocDefault), "cudaHostAlloc");
+  one_.reset(static_cast<uint32_t*>(word));
+  *one_ = 1;
 }
+
+void CudaRuntime::FreeHost::operator()(uint32_t* word) const { static_cast<void>(cudaFreeHost(word)); }
 
 void CudaRuntime::DestroyStream::operator()(CUstream_st* stream) const { static_cast<void>(cudaStreamDestroy(stream)); }
 
@@ -193,14 +202,21 @@ std::array<std::byte, 16> CudaRuntime::deviceId() {
   return id;
 }
 
+/// Also while another thread captures a graph, by which CUDA means not to be asked for this.
 void CudaRuntime::finish() noexcept {
   const Current current(device_);
-  static_cast<void>(cudaDeviceSynchronize());
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
+  static_cast<void>(cudaThreadExchangeStreamCaptureMode(&mode));
+  const cudaError_t result = cudaDeviceSynchronize();
+  static_cast<void>(cudaThreadExchangeStreamCaptureMode(&mode));
+  if (result != cudaSuccess)
+    log::warn(log::Subsystem::Memory, "the work of GPU {} cannot be waited for: {}", device_,
+              cudaGetErrorString(result));
 }
 
 void CudaRuntime::raise(uint32_t* word) noexcept {
   const Current current(device_);
-  static_cast<void>(cudaMemsetAsync(word, 1, sizeof(*word), aside_.get()));
+  static_cast<void>(cudaMemcpyAsync(word, one_.get(), sizeof(*word), cudaMemcpyHostToDevice, aside_.get()));
 }
 
 void CudaRuntime::copy(std::byte* to, const std::byte* from, const PitchedShape& shape, void* stream) {

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include "kernels/device/launch.h"
 #include "path/cuda/runtime.h"
 
 struct CUstream_st;  // CUDA's
@@ -39,7 +40,7 @@ class CudaRuntime : public DeviceRuntime {
   void unmap(std::byte* at, int64_t bytes) noexcept override;
   void reachMappings(std::byte* base, int64_t bytes) override;
   std::array<std::byte, 16> deviceId() override;
-  int residentBlocks() override { return residentBlocks_; }
+  int residentBlocks(bool sums) override { return sums ? resident_.ofSum : resident_.ofPush; }
   void launch(const device::Arguments& call, int blocks, void* stream) override;
   void launchCopies(const device::ShardCopies& copies, int blocks, void* stream) override;
   void launchHandover(const device::HandoverCall& call, void* stream) override;
@@ -52,8 +53,15 @@ class CudaRuntime : public DeviceRuntime {
   };
 
  private:
-  int device_ = 0, residentBlocks_ = 0;
-  std::unique_ptr<CUstream_st, DestroyStream> aside_;  // for what must not wait for exchanges
+  int device_ = 0;
+  device::ResidentBlocks resident_;
+  struct FreeHost {
+    void operator()(uint32_t* word) const;
+  };
+  /// For what must not wait for exchanges: of a priority that streams of the caller's seldom have, as those of one
+  /// priority may share a hardware queue.
+  std::unique_ptr<CUstream_st, DestroyStream> aside_;
+  std::unique_ptr<uint32_t, FreeHost> one_;  // 1, where copy engines reach it: kernels may have no room
 };
 
 }  // namespace ulysses

@@ -5,16 +5,17 @@
 
 #include "path/cuda/copy_choice.h"
 #include "path/cuda/device_work.h"
-#include "path/cuda/runtime.h"
+#include "path/cuda/plan_memory.h"
 
 namespace ulysses {
 
 /// A plan ready to be launched again and again: its work in device memory, and what is said of its tensors whatever
-/// their pointers. The plan must outlive it; it must outlive its launches.
+/// their pointers. The plan and the memory must outlive it; it may be dropped while it is launched, but not while a
+/// graph has it.
 class DeviceCall {
  public:
   /// `choice`: what copy engines do when the outputs are in windows.
-  DeviceCall(DeviceRuntime& runtime, const Plan& plan, uint64_t callHash, uint32_t tilePieces, CopyChoice choice = {});
+  DeviceCall(PlanMemory& memory, const Plan& plan, uint64_t callHash, uint32_t tilePieces, CopyChoice choice = {});
 
   const Plan& plan() const { return plan_; }
   bool isPulled(int tensor) const { return work_.isPulled(tensor); }
@@ -23,7 +24,7 @@ class DeviceCall {
   /// The same of what this rank has for itself.
   uint32_t ownTiles() const { return ownTiles_; }
   std::span<const PeerCopy> copies() const { return choice_.copies; }
-  const device::Steps* assumed() const { return assumed_.as<device::Steps>(); }
+  const device::Steps* assumed() const { return assumed_; }
   /// All but what is of a rank or of one launch: rank, boards, segments, report, pointers, segments and offsets of
   /// places.
   const device::Arguments& arguments() const { return arguments_; }
@@ -33,7 +34,8 @@ class DeviceCall {
   DeviceWork work_;
   CopyChoice choice_;
   uint32_t tiles_ = 0, ownTiles_ = 0;
-  DeviceMemory assumed_, pushes_, firstPush_, pushTiles_, sums_, sources_;
+  PlanMemory::Block memory_;
+  const device::Steps* assumed_ = nullptr;
   device::Arguments arguments_;
 };
 

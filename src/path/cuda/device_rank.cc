@@ -14,10 +14,12 @@ namespace {
 // Near the wrap, so that it comes in every longer run.
 constexpr uint32_t kEpochAtStart = 0u - 64u;
 
+/// In an allocation of its own, since peers map all of it.
 DeviceMemory makeBoard(DeviceRuntime& runtime, int nRanks) {
-  DeviceMemory board(runtime, runtime.allocate(static_cast<int64_t>(device::Board::bytesFor(nRanks))));
+  DeviceMemory board(runtime, allocateDeviceMemory(static_cast<int64_t>(device::Board::bytesFor(nRanks))));
   device::Board::Local local{};
   local.epoch = kEpochAtStart;
+  local.ended = PlanMemory::kNoLaunch;
   runtime.write(board.data(), &local, sizeof(local));
   return board;
 }
@@ -45,14 +47,20 @@ DeviceRank::DeviceRank(DeviceRuntime& runtime, const Options& options)
       options_(options),
       board_(makeBoard(runtime, options.nRanks)),
       report_(runtime, runtime.allocateShared(sizeof(device::Report))),
+      plans_(runtime, &device::Board(board_.data(), options.nRanks).local().ended),
       segments_(runtime, options.rank, options.nRanks),
       lease_(runtime, options.who) {}
 
 void DeviceRank::connect(std::span<std::byte* const> boards, int ranksOnDevice) {
-  blocks_ = std::max(1, runtime_.residentBlocks() / ranksOnDevice);
-  if (options_.mostBlocks > 0) blocks_ = std::min(blocks_, options_.mostBlocks);
+  blocks_ = roomFor(false, ranksOnDevice);
+  blocksWithSums_ = roomFor(true, ranksOnDevice);
   boardsHere_.assign(boards.begin(), boards.end());
   boards_ = upload(runtime_, boards);
+}
+
+int DeviceRank::roomFor(bool sums, int ranksOnDevice) const {
+  const int room = std::max(1, runtime_.residentBlocks(sums) / ranksOnDevice);
+  return options_.mostBlocks > 0 ? std::min(room, options_.mostBlocks) : room;
 }
 
 namespace {
@@ -92,8 +100,9 @@ void DeviceRank::revoke() noexcept {
     runtime_.raise(&device::Board(board, options_.nRanks).local().revoked.value);
 }
 
-device::Arguments DeviceRank::prepare(device::Arguments call) const {
+device::Arguments DeviceRank::prepare(device::Arguments call) {
   call.lease = lease();
+  call.launch = plans_.nextLaunch();
   call.rank = options_.rank;
   call.nRanks = options_.nRanks;
   call.segmentsPerRank = Segments::kMost;
@@ -123,7 +132,7 @@ Engine DeviceRank::enqueue(const DeviceCall& call, std::span<const std::byte* co
 
 void DeviceRank::launch(const device::Arguments& arguments, uint32_t tiles, void* stream) {
   const int most = static_cast<int>(std::min<uint32_t>(tiles, INT_MAX));
-  runtime_.launch(arguments, std::clamp(most, 1, blocks_), stream);
+  runtime_.launch(arguments, std::clamp(most, 1, blocks(arguments.sums)), stream);
 }
 
 bool DeviceRank::areInWindows(const device::Arguments& arguments) const {

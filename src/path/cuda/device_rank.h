@@ -29,8 +29,8 @@ class DeviceRank {
   /// Where the boards of all ranks are, as this process maps them, and how many of the ranks share this GPU and its
   /// room for thread blocks.
   void connect(std::span<std::byte* const> boards, int ranksOnDevice);
-  /// How many thread blocks of this rank may run at once.
-  int blocks() const { return blocks_; }
+  /// How many thread blocks of this rank may run at once, of an exchange with sums or without.
+  int blocks(bool sums = false) const { return sums ? blocksWithSums_ : blocks_; }
   /// Writes a word to every board, as exchanges will; after all ranks have, and know it of each other, `unheard` tells
   /// the first whose word is not on this board, or -1.
   void greet();
@@ -42,6 +42,8 @@ class DeviceRank {
   /// Launches that a graph makes from now on do nothing, but for a warning. No other launch may be under way.
   void retire() noexcept { lease_.end(); }
   const device::Lease& lease() const { return lease_.device(); }
+  /// For calls of this rank, which must not outlive it.
+  PlanMemory& planMemory() { return plans_; }
   Segments& segments() { return segments_; }
   const Segments& segments() const { return segments_; }
 
@@ -60,7 +62,8 @@ class DeviceRank {
   std::optional<Cause> trouble() const;
 
  private:
-  device::Arguments prepare(device::Arguments call) const;
+  int roomFor(bool sums, int ranksOnDevice) const;
+  device::Arguments prepare(device::Arguments call);
   void place(const DeviceCall& call, int tensor, const std::byte* pointer, device::TensorPlace& place) const;
   bool areInWindows(const device::Arguments& arguments) const;
   std::byte* destinationOf(const PeerCopy& copy, const device::Arguments& arguments) const;
@@ -70,8 +73,9 @@ class DeviceRank {
 
   DeviceRuntime& runtime_;
   Options options_;
-  int blocks_ = 1;
+  int blocks_ = 1, blocksWithSums_ = 1;
   DeviceMemory board_, report_, boards_;
+  PlanMemory plans_;
   std::vector<std::byte*> boardsHere_;
   Segments segments_;
   LaunchLease lease_;  // the last, so that it ends first

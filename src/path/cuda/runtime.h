@@ -88,8 +88,8 @@ class DeviceRuntime {
   /// Of the GPU, the same in every process whatever its ordinal there.
   virtual std::array<std::byte, 16> deviceId() = 0;
 
-  /// How many thread blocks of the exchange may run at once.
-  virtual int residentBlocks() = 0;
+  /// How many thread blocks of an exchange may run at once, with sums or without.
+  virtual int residentBlocks(bool sums) = 0;
   /// Enqueues the exchange on the stream.
   virtual void launch(const device::Arguments& call, int blocks, void* stream) = 0;
   /// The same for copies within the GPU.

@@ -1,0 +1,57 @@
+// SPDX-FileCopyrightText: 2026 The libulysses_coll authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <deque>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "path/cuda/runtime.h"
+
+namespace ulysses {
+
+/// Device memory for the plans of a rank's calls. A plan may be dropped while launches that read it wait on a stream.
+/// Freeing would not do: CUDA may wait for kernels then, which wait for peers, which may wait for this thread. So what
+/// a dropped plan had is taken again once the launches before that have ended, and nothing is freed before the end.
+class PlanMemory {
+ public:
+  /// Before the first launch. Near the wrap, so that it comes in every longer run.
+  static constexpr uint32_t kNoLaunch = 0u - 64u;
+
+  /// `ended`: in device memory, the number of the last launch that has ended, which the launches themselves write; at
+  /// first kNoLaunch.
+  PlanMemory(DeviceRuntime& runtime, const uint32_t* ended) : runtime_(runtime), ended_(ended) {}
+  PlanMemory(const PlanMemory&) = delete;
+  PlanMemory& operator=(const PlanMemory&) = delete;
+
+  /// The number for the next launch.
+  uint32_t nextLaunch() { return ++launched_; }
+
+  /// What a plan has; given back with it. The memory of all must outlive it.
+  struct GiveBack {
+    PlanMemory* memory;
+    int64_t bytes;
+    void operator()(std::byte* block) const { memory->waiting_.push_back({block, bytes, memory->launched_}); }
+  };
+  using Block = std::unique_ptr<std::byte, GiveBack>;
+  /// A copy of `image`. Throws OutOfMemory.
+  Block take(std::span<const std::byte> image);
+
+ private:
+  struct Waiting {
+    std::byte* block;
+    int64_t bytes;
+    uint32_t launch;  // the last that may read it
+  };
+  void collect();
+
+  DeviceRuntime& runtime_;
+  const uint32_t* ended_;
+  uint32_t launched_ = kNoLaunch;
+  std::vector<DeviceMemory> all_;
+  std::map<int64_t, std::vector<std::byte*>> free_;  // by bytes
+  std::deque<Waiting> waiting_;                      // in the order they were given back
+};
+
+}  // namespace ulysses
