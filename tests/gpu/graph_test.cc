@@ -25,6 +25,8 @@ Engine capture(RankOnDevice& rank, cudaGraphExec_t* exec) {
   EXPECT_CUDA(cudaStreamEndCapture(stream, &graph));
   EXPECT_CUDA(cudaGraphInstantiate(exec, graph, 0));
   EXPECT_CUDA(cudaGraphDestroy(graph));
+  EXPECT_CUDA(cudaGraphUpload(*exec, stream));  // not while other ranks' graphs wait for this one
+  EXPECT_CUDA(cudaStreamSynchronize(stream));
   return engine;
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 #define ASSERT_CUDA(call) ASSERT_EQ(call, cudaSuccess)
 
-constexpr std::size_t kBytes = 1 << 20;
+constexpr std::size_t kBytes = 4 << 20;  // no part of a block that others are in
 
 TEST(CudaMemory, HostMemoryAndFreedMemoryAreToldFromDeviceMemory) {
   CudaRuntime runtime;

@@ -40,7 +40,7 @@ class Leases {
     std::vector<uint32_t*>& words = free_[context];
     if (words.empty()) addWords(runtime, words);
     if (++lastId_ == 0) ++lastId_;
-    const device::Lease lease{.word = words.back(), .bell = reachBell(runtime), .id = lastId_};
+    const device::Lease lease{.word = words.back(), .bell = reachBell(runtime, context), .id = lastId_};
     runtime.write(reinterpret_cast<std::byte*>(words.back()), &lease.id, sizeof(lease.id));
     holders_[lease.id] = holder;
     words.pop_back();
@@ -73,18 +73,23 @@ class Leases {
     chunk.abandon();
   }
 
-  /// As the GPU addresses it.
-  static uint32_t* reachBell(DeviceRuntime& runtime) {
+  /// As the GPU addresses it; pinned once for each.
+  uint32_t* reachBell(DeviceRuntime& runtime, uint64_t context) {
     if (bell.load() == nullptr) {
       bell.store(new (Bell::kPage) Bell);
+      bells_.clear();
       pthread_atfork(nullptr, nullptr, [] { bell.store(nullptr); });  // a child has no part in its parent's GPU
     }
-    return reinterpret_cast<uint32_t*>(runtime.share(reinterpret_cast<std::byte*>(bell.load()), sizeof(Bell)));
+    uint32_t*& reached = bells_[context];
+    if (reached == nullptr)
+      reached = reinterpret_cast<uint32_t*>(runtime.share(reinterpret_cast<std::byte*>(bell.load()), sizeof(Bell)));
+    return reached;
   }
 
   std::mutex mutex_;
   uint32_t lastId_ = 0;
   std::map<uint64_t, std::vector<uint32_t*>> free_;  // by context of CUDA
+  std::map<uint64_t, uint32_t*> bells_;              // the same
   std::map<uint32_t, std::string> holders_;
   std::deque<uint32_t> ended_;  // of which holders are remembered, oldest first
 };
