@@ -95,7 +95,7 @@ DeviceGroup::DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int n
       nRanks_(nRanks),
       policy_(options.policy),
       allGather_(std::move(allGather)),
-      passing_(*runtime_, options.path, allGather_),
+      passing_(*runtime_, options.path, rank, allGather_),
       end_(*runtime_, {.rank = rank,
                        .nRanks = nRanks,
                        .timeoutMs = options.timeoutMs,

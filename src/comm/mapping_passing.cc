@@ -65,10 +65,11 @@ std::vector<std::optional<ImportedMemory>> MappingPassing::pass(std::span<const 
     const size_t count = batchOf(mine.size(), first);
     const auto batches = gathered(allGather_, count > 0 ? send(mine.subspan(first, count)) : Batch());
     for (size_t rank = 0; rank < offers.size(); ++rank) {
-      if (!imported[rank]) continue;
+      const size_t expected = batchOf(static_cast<size_t>(offers[rank].mappings), first);
+      if (expected == 0 || rank == rank_) continue;
       const auto& [number, problem] = batches[rank];
-      imported[rank]->append(path_->takePassed(static_cast<int>(rank), number),
-                             static_cast<int64_t>(batchOf(static_cast<size_t>(offers[rank].mappings), first)), problem);
+      const std::vector<PassedFd> passed = path_->takePassed(static_cast<int>(rank), number);  // wanted or not
+      if (imported[rank]) imported[rank]->append(passed, static_cast<int64_t>(expected), problem);
     }
   }
   return imported;

@@ -38,8 +38,8 @@ class ImportedMemory {
 class MappingPassing {
  public:
   /// `path`: to all peers in other processes; null where there are none.
-  MappingPassing(DeviceRuntime& runtime, Path* path, AllGather allGather)
-      : runtime_(runtime), path_(path), allGather_(std::move(allGather)) {}
+  MappingPassing(DeviceRuntime& runtime, Path* path, int rank, AllGather allGather)
+      : runtime_(runtime), path_(path), rank_(static_cast<size_t>(rank)), allGather_(std::move(allGather)) {}
 
   /// Collective. `offers`: by rank, the same at each but for what it wants; `mine`: this rank's mappings, in order. The
   /// memory of each rank, empty where nothing is wanted. Throws Error at all ranks when they cannot gather.
@@ -55,6 +55,7 @@ class MappingPassing {
 
   DeviceRuntime& runtime_;
   Path* path_;
+  size_t rank_;
   AllGather allGather_;
   uint64_t batches_ = 0;  // that this rank has sent
 };

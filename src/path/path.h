@@ -41,7 +41,7 @@ struct Announcement {
 
 /// A file descriptor that a rank passes to its peers.
 struct PassedFd {
-  uint64_t batch;  // those that a peer takes together
+  uint64_t batch;  // those that a peer takes together; greater for later ones
   uint64_t bytes;  // of what it stands for
   UniqueFd fd;     // none: this process had no room for it
 };
@@ -118,7 +118,8 @@ class Path {
   virtual void pass(std::vector<PassedFd>&& /*fds*/) {
     raise(Result::NotSupported, "path {} passes no descriptors", name());
   }
-  /// What came of that batch of the peer's, in order; all others of it are closed.
+  /// What came of that batch of the peer's, in order. Those of smaller numbers are closed; those of greater ones, which
+  /// a peer may have sent since, stay.
   virtual std::vector<PassedFd> takePassed(int /*peer*/, uint64_t /*batch*/) { return {}; }
 
   // --- trouble

@@ -4,6 +4,10 @@
 // Memory of cuMemMap of ranks that are processes: each mapping is a file, whose descriptor the peers are passed.
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <barrier>
+#include <filesystem>
+
 #include "device_api.h"
 #include "fault/census.h"
 #include "fault/team.h"
@@ -21,9 +25,10 @@ class MappedUser {
  public:
   enum class Kind : std::uint8_t { Exportable, NotExportable };
 
-  MappedUser(const Rank& rank, Kind kind) : rank_(rank) {
-    user_.comm = rank.join(20'000);
-    user_.rank = rank.rank();
+  /// `as`: the communicator's rank; -1: the process's.
+  MappedUser(const Rank& rank, Kind kind, int as = -1) : rank_(rank) {
+    user_.comm = rank.join(20'000, 0, as, kRanks);
+    user_.rank = as < 0 ? rank.rank() : as;
     base_ = kind == Kind::Exportable ? user_.gpu.allocateExportable(kPages * kPage, kPage)
                                      : user_.gpu.allocateSideBySide(kPages * kPage, kPage, true);
     moveTo(acrossPage(17));
@@ -32,7 +37,6 @@ class MappedUser {
     user_.stream.wait();
     rank_.expectResult(ulyssesCommDestroy(user_.comm), ulyssesSuccess, "destroy");
     user_.gpu.free(base_);
-    rank_.expect(CpuRuntime::held() == 0, std::to_string(CpuRuntime::held()) + " pieces of GPU memory are left");
   }
   MappedUser(const MappedUser&) = delete;
   MappedUser& operator=(const MappedUser&) = delete;
@@ -51,27 +55,33 @@ class MappedUser {
   void remove(void* handle) {
     rank_.expectResult(ulyssesCommDeregister(user_.comm, handle), ulyssesSuccess, "deregister");
   }
-  /// By all ranks.
+  /// By all ranks; `meet` returns when all have called it.
   void expectThereAndBack(Rank& rank) {
+    expectThereAndBack(rank, [&] { rank.meet(); });
+  }
+  void expectThereAndBack(const Rank& rank, const std::function<void()>& meet) {
     rank.expectResult(user_.exchange(false), ulyssesSuccess, "scatter");
     user_.stream.wait();
     rank.expect(user_.isGathered(), "wrong values of a scatter");
-    rank.meet();
+    meet();
     std::fill_n(user_.memory, User::kQuery + User::kKv, -1.0F);
-    rank.meet();
+    meet();
     rank.expectResult(user_.exchange(true), ulyssesSuccess, "gather");
     user_.stream.wait();
     rank.expect(user_.isBack(), "wrong values of a gather");
     rank.expectResult(user_.asyncError(), ulyssesSuccess, "on the device");
-    rank.meet();
+    meet();
     user_.fill();
-    rank.meet();
+    meet();
   }
   /// "": the memory itself is mapped.
   void expectStaged(const std::string& why) {
     std::vector<char> dump(1 << 20);
     rank_.expectResult(ulyssesCommDump(user_.comm, dump.data(), dump.size(), nullptr), ulyssesSuccess, "dump");
-    const std::string text = dump.data(), wanted = why.empty() ? "\"staged\":null" : why;
+    const std::string all = dump.data(), wanted = why.empty() ? "\"staged\":null" : why;
+    std::string text = all.substr(all.find("\"gpu_memory\""));
+    text.resize(text.find(']'));
+    std::ranges::replace(text, '\n', ' ');
     rank_.expect(text.find(wanted) != std::string::npos, "'" + wanted + "' is not in " + text);
   }
 
@@ -83,10 +93,11 @@ class MappedUser {
 
 class MappedMemory : public testing::Test {
  protected:
-  void expectRight(const std::function<void(Rank&)>& body) {
-    Team team(kRanks, [&](Rank& rank) {
+  void expectRight(const std::function<void(Rank&)>& body, int processes = kRanks) {
+    Team team(processes, [&](Rank& rank) {
       pages_.give(rank.rank());
       body(rank);
+      rank.expect(CpuRuntime::held() == 0, std::to_string(CpuRuntime::held()) + " pieces of GPU memory are left");
     });
     team.expectRight();
   }
@@ -119,6 +130,41 @@ TEST_F(MappedMemory, IsMappedByDescriptorsOfWhichNoneIsKept) {
     rank.expect(takeCensus().files == before.files, "memory of peers is mapped still");
     rank.meet();
   });
+}
+
+/// Descriptors of mappings that this process holds.
+std::int64_t heldDescriptors() {
+  std::int64_t held = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;  // the iterator's own
+    held += std::filesystem::read_symlink(entry, gone).string().find("device memory") != std::string::npos;
+  }
+  return held;
+}
+
+/// What a rank of two in a process does, or the one of another; `meet`: all three.
+void runBesideAnother(Rank& process, int as, const std::function<void()>& meet) {
+  MappedUser user(process, MappedUser::Kind::Exportable, as);
+  void* const handle = user.add();
+  meet();
+  const std::int64_t held = heldDescriptors(), own = (as == 2 ? 1 : 2) * kPages;
+  process.expect(held == own, std::to_string(held) + " descriptors of mappings for " + std::to_string(own));
+  user.expectStaged("");
+  user.expectThereAndBack(process, meet);
+  user.remove(handle);
+}
+
+// Descriptors go to all ranks; those of a rank's own process need none.
+TEST_F(MappedMemory, IsMappedWhereSomeRanksAreThreadsOfOneProcess) {
+  expectRight(
+      [](Rank& process) {
+        if (process.rank() == 1) return runBesideAnother(process, 2, [&] { process.meet(); });
+        std::barrier<std::function<void()>> both(2, [&] { process.meet(); });
+        std::vector<std::jthread> ranks;
+        for (const int as : {0, 1})
+          ranks.emplace_back([&, as] { runBesideAnother(process, as, [&] { both.arrive_and_wait(); }); });
+      },
+      2);
 }
 
 TEST_F(MappedMemory, ThatWasNotMadeToBeExportedIsStaged) {

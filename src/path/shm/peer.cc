@@ -188,9 +188,11 @@ void ShmPeer::keepPassed(ReceivedMessage&& received) {
 }
 
 std::vector<PassedFd> ShmPeer::takePassed(uint64_t batch) {
-  std::vector<PassedFd> all = std::exchange(passed_, {});
-  std::erase_if(all, [&](const PassedFd& each) { return each.batch != batch; });
-  return all;
+  std::vector<PassedFd> taken;
+  for (PassedFd& each : passed_)
+    if (each.batch == batch) taken.push_back(std::move(each));
+  std::erase_if(passed_, [&](const PassedFd& each) { return each.batch <= batch; });
+  return taken;
 }
 
 /// Memory may be what there is none of.
