@@ -4,173 +4,22 @@
 // gpu_bench: the exchange kernels beside copies of the same bytes within the device and the permutation that a user
 // would write, in turns, by CUDA events. All ranks are on one GPU, in one process, so what is measured is the kernels
 // and the memory, not a link.
-#include <algorithm>
+#include <chrono>
 #include <cstdio>
-#include <functional>
+#include <cstdlib>
 #include <stdexcept>
 
-#include "gpu/bench_ranks.h"
-#include "gpu/gemm.h"
+#include "gpu/bench_call.h"
+#include "gpu/bench_rows.h"
 
 namespace ulysses::test {
 namespace {
 
-constexpr int kRounds = 11, kWarmup = 3;
-constexpr std::int64_t kMostVerified = std::int64_t{128} << 20;  // through host memory, so larger ones take too long
+constexpr Operation kScatter = Operation::ScatterHeads, kGather = Operation::GatherHeads;
+constexpr int kRankCounts[] = {2, 4, 8};
 
-/// Milliseconds from before the first to after the last of what is enqueued on all streams.
-float timed(const std::vector<cudaStream_t>& streams, const std::function<void()>& enqueue) {
-  cudaEvent_t begin, end, each;
-  check(cudaEventCreate(&begin), "cudaEventCreate");
-  check(cudaEventCreate(&end), "cudaEventCreate");
-  check(cudaEventCreateWithFlags(&each, cudaEventDisableTiming), "cudaEventCreate");
-  check(cudaEventRecord(begin, streams[0]), "cudaEventRecord");
-  for (std::size_t i = 1; i < streams.size(); ++i) check(cudaStreamWaitEvent(streams[i], begin), "cudaStreamWaitEvent");
-  enqueue();
-  for (std::size_t i = 1; i < streams.size(); ++i) {
-    check(cudaEventRecord(each, streams[i]), "cudaEventRecord");
-    check(cudaStreamWaitEvent(streams[0], each), "cudaStreamWaitEvent");
-  }
-  check(cudaEventRecord(end, streams[0]), "cudaEventRecord");
-  check(cudaEventSynchronize(end), "cudaEventSynchronize");
-  float ms = 0;
-  check(cudaEventElapsedTime(&ms, begin, end), "cudaEventElapsedTime");
-  for (cudaEvent_t event : {begin, end, each}) cudaEventDestroy(event);
-  return ms;
-}
-
-float median(std::vector<float> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-using Work = std::function<void()>;
-
-/// Medians of all, in turns, so that each has the same machine.
-std::vector<float> measure(const std::vector<cudaStream_t>& streams, const std::vector<Work>& works) {
-  std::vector<std::vector<float>> times(works.size());
-  for (int round = 0; round < kRounds + kWarmup; ++round)
-    for (std::size_t i = 0; i < works.size(); ++i) {
-      const float ms = timed(streams, works[i]);
-      if (round >= kWarmup) times[i].push_back(ms);
-    }
-  std::vector<float> medians;
-  for (const std::vector<float>& each : times) medians.push_back(median(each));
-  return medians;
-}
-
-class Copy {
- public:
-  Copy(CudaRuntime& runtime, std::int64_t bytes)
-      : bytes_(static_cast<std::size_t>(bytes)),
-        from_(runtime, runtime.allocate(bytes)),
-        to_(runtime, runtime.allocate(bytes)) {}
-  void enqueue(cudaStream_t stream) const {
-    check(cudaMemcpyAsync(to_.data(), from_.data(), bytes_, cudaMemcpyDeviceToDevice, stream), "cudaMemcpyAsync");
-  }
-
- private:
-  std::size_t bytes_;
-  DeviceMemory from_, to_;
-};
-
-/// Both are right only if they agree: their plans have nothing in common.
-void requireSame(BenchRanks& ranks, const char* name) {
-  const auto outputsOf = [&](auto&& enqueue) {
-    for (int rank = 0; rank < ranks.size(); ++rank) ranks[rank].clearOutputs();
-    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-    enqueue();
-    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-    std::vector<std::vector<std::byte>> all;
-    for (int rank = 0; rank < ranks.size(); ++rank) all.push_back(ranks[rank].outputs());
-    return all;
-  };
-  for (int rank = 0; rank < ranks.size(); ++rank) ranks[rank].fillInputs(static_cast<unsigned>(rank) + 1);
-  if (outputsOf([&] { ranks.exchange(); }) != outputsOf([&] { ranks.permute(); }))
-    throw std::runtime_error(std::string(name) + ": exchange and permutation differ");
-}
-
-void run(CudaRuntime& runtime, const BenchCase& run) {
-  BenchRanks ranks(runtime, run);
-  const bool permutes = run.tensors != BenchTensors::kSum;
-  if (permutes && ranks.bytesWritten() <= kMostVerified) requireSame(ranks, run.name);
-  const Copy copy(runtime, ranks.bytesWritten());
-  std::vector<Work> works = {[&] { ranks.exchange(); }, [&] { copy.enqueue(ranks.streams()[0]); }};
-  if (permutes) works.emplace_back([&] { ranks.permute(); });
-  const std::vector<float> times = measure(ranks.streams(), works);
-  ranks.requireNoTrouble();
-  // A copy reads and writes each byte once; sums read more than they write.
-  const auto written = static_cast<double>(ranks.bytesWritten());
-  const double rate = (static_cast<double>(ranks.bytesRead()) + written) / times[0] / 1e6;
-  const double copyRate = 2 * written / times[1] / 1e6;
-  std::printf("%-32s %5d %9.2f %9.4f %9.4f %9.0f %9.0f %8.2f", run.name, run.nRanks, written / 1048576, times[0],
-              times[1], rate, copyRate, rate / copyRate);
-  if (permutes)
-    std::printf(" %10.4f %6d %8.2f\n", times[2], ranks.passes(), times[2] / times[0]);
-  else
-    std::printf(" %10s %6s %8s\n", "-", "-", "-");
-  std::fflush(stdout);
-}
-
-/// Of one exchange, when a graph of many is replayed.
-void runGraph(CudaRuntime& runtime, const BenchCase& run) {
-  constexpr int kExchanges = 100;
-  BenchRanks ranks(runtime, run);
-  std::vector<cudaGraphExec_t> graphs(static_cast<std::size_t>(ranks.size()));
-  for (int rank = 0; rank < ranks.size(); ++rank) {
-    cudaGraph_t graph;
-    const cudaStream_t stream = ranks[rank].stream();
-    check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-    for (int i = 0; i < kExchanges; ++i) ranks[rank].enqueueExchange();
-    check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
-    check(cudaGraphInstantiate(&graphs[static_cast<std::size_t>(rank)], graph, 0), "cudaGraphInstantiate");
-    check(cudaGraphDestroy(graph), "cudaGraphDestroy");
-  }
-  const std::vector<float> times = measure(ranks.streams(), {[&] {
-                                             for (std::size_t i = 0; i < graphs.size(); ++i)
-                                               check(cudaGraphLaunch(graphs[i], ranks.streams()[i]), "cudaGraphLaunch");
-                                           }});
-  ranks.requireNoTrouble();
-  std::printf("%-32s %5d %9.2f %9.2f us an exchange, replay of a graph of %d\n", run.name, run.nRanks,
-              static_cast<double>(ranks.bytesWritten()) / 1048576, times[0] * 1e3 / kExchanges, kExchanges);
-  for (cudaGraphExec_t graph : graphs) check(cudaGraphExecDestroy(graph), "cudaGraphExecDestroy");
-}
-
-/// How much of the shorter of the two is hidden behind the other, when multiplications run on a stream of their own.
-void runBesideGemms(CudaRuntime& runtime, const BenchCase& run) {
-  constexpr int kSize = 4096, kGemms = 4, kExchanges = 8;
-  BenchRanks ranks(runtime, run);
-  const DeviceMemory memory(runtime, runtime.allocate(std::int64_t{3} * kSize * kSize * 4));
-  float* const a = memory.as<float>();
-  cudaStream_t aside;
-  check(cudaStreamCreateWithFlags(&aside, cudaStreamNonBlocking), "cudaStreamCreate");
-  const Work multiply = [&] {
-    for (int i = 0; i < kGemms; ++i)
-      check(launchGemm(a, a + kSize * kSize, a + 2 * kSize * kSize, kSize, aside), "launchGemm");
-  };
-  const Work exchange = [&] {
-    for (int i = 0; i < kExchanges; ++i) ranks.exchange();
-  };
-  std::vector<cudaStream_t> streams = ranks.streams();
-  streams.push_back(aside);
-  const std::vector<float> times = measure(streams, {exchange, multiply, [&] {
-                                                       multiply();
-                                                       exchange();
-                                                     }});
-  ranks.requireNoTrouble();
-  const float hidden = (times[0] + times[1] - times[2]) / std::min(times[0], times[1]);
-  std::printf("%-32s %5d  %d exchanges %.3f ms, %d GEMMs %.3f ms, together %.3f ms: %.0f %% hidden\n", run.name,
-              run.nRanks, kExchanges, times[0], kGemms, times[1], times[2], hidden * 100);
-  check(cudaStreamDestroy(aside), "cudaStreamDestroy");
-}
-
-void header() {
-  cudaDeviceProp properties;
-  check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
-  std::printf("# %s, %d multiprocessors; all ranks on it, one process; medians of %d\n", properties.name,
-              properties.multiProcessorCount, kRounds);
-  std::printf("# %-30s %5s %9s %9s %9s %9s %9s %8s %10s %6s %8s\n", "case", "ranks", "MiB", "ours ms", "copy ms",
-              "ours GB/s", "copy GB/s", "of copy", "permute ms", "passes", "x ours");
+BenchCase qkv(const char* name, int ranks, std::int64_t sequence, std::int64_t heads) {
+  return {name, kScatter, ranks, sequence, 1, heads, 8, 128, BenchTensors::kQkv};
 }
 
 BenchCase byCopyEngine(BenchCase run) {
@@ -178,41 +27,127 @@ BenchCase byCopyEngine(BenchCase run) {
   return run;
 }
 
-void runAll() {
-  CudaRuntime runtime;
-  header();
-  const Operation scatter = Operation::ScatterHeads, gather = Operation::GatherHeads;
-  for (const int ranks : {2, 4, 8}) {
-    for (const std::int64_t sequence : {8192, 32768, 131072})
-      run(runtime, {"scatter sbhd H=32 D=128", scatter, ranks, sequence});
-    run(runtime, {"gather sbhd H=32 D=128", gather, ranks, 32768});
-    run(runtime,
-        {"scatter bshd B=2 H=32 D=128", scatter, ranks, 32768, 2, 32, 32, 128, BenchTensors::kOne, ulyssesLayoutBSHD});
-    run(runtime, {"scatter, 1 head x 64 a rank", scatter, ranks, 131072, 1, ranks, ranks, 64});
-    run(runtime, {"qkv 64/8 heads", scatter, ranks, 32768, 1, 64, 8, 128, BenchTensors::kQkv});
-    runGraph(runtime, {"scatter, 32 KiB a rank", scatter, ranks, 4 * ranks});
-    runGraph(runtime, {"qkv 8/8 heads, 48 KiB a rank", scatter, ranks, 8 * ranks, 1, 8, 8, 128, BenchTensors::kQkv});
+BenchCase urgent(BenchCase run) {
+  run.urgent = true;
+  return run;
+}
+
+std::vector<BenchCase> exchangeCases() {
+  std::vector<BenchCase> cases;
+  for (const int ranks : kRankCounts) {
+    for (const std::int64_t sequence : {8192, 16384, 32768, 65536, 131072})
+      cases.push_back({"scatter sbhd H=32 D=128", kScatter, ranks, sequence});
+    cases.push_back({"gather sbhd H=32 D=128", kGather, ranks, 32768});
+    cases.push_back(
+        {"scatter bshd B=2 H=32 D=128", kScatter, ranks, 32768, 2, 32, 32, 128, BenchTensors::kOne, ulyssesLayoutBSHD});
+    cases.push_back({"scatter, 1 head x 64 a rank", kScatter, ranks, 131072, 1, ranks, ranks, 64});
+    cases.push_back(qkv("qkv 64/8 heads D=128", ranks, 32768, 64));
   }
-  run(runtime, {"sum, 4 replicas", gather, 8, 131072, 1, 32, 2, 128, BenchTensors::kSum});
-  for (const int ranks : {2, 4, 8}) {
-    for (const std::int64_t sequence : {8192, 131072})  // the first is verified
-      run(runtime, byCopyEngine({"scatter sbhd, copy engine", scatter, ranks, sequence}));
-    run(runtime,
-        byCopyEngine({"qkv 64/8 heads, copy engine", scatter, ranks, 32768, 1, 64, 8, 128, BenchTensors::kQkv}));
+  cases.push_back({"gather, sum of 4 replicas", kGather, 8, 131072, 1, 32, 2, 128, BenchTensors::kSum});
+  return cases;
+}
+
+std::vector<BenchCase> copyEngineCases() {
+  std::vector<BenchCase> cases;
+  for (const int ranks : kRankCounts) {
+    for (const std::int64_t sequence : {8192, 131072})
+      cases.push_back(byCopyEngine({"scatter sbhd H=32 D=128", kScatter, ranks, sequence}));
+    cases.push_back(byCopyEngine(qkv("qkv 64/8 heads D=128", ranks, 32768, 64)));
   }
-  runBesideGemms(runtime, {"beside GEMMs, SM push", scatter, 4, 32768});
-  runBesideGemms(runtime, byCopyEngine({"beside GEMMs, copy engine", scatter, 4, 32768}));
+  return cases;
+}
+
+std::vector<BenchCase> graphCases() {
+  std::vector<BenchCase> cases;
+  for (const int ranks : kRankCounts) {
+    cases.push_back({"scatter, 32 KiB a rank", kScatter, ranks, 4 * ranks});
+    cases.push_back(qkv("qkv 8/8 heads, 48 KiB a rank", ranks, 8 * ranks, 8));
+  }
+  return cases;
+}
+
+std::vector<BenchCase> besideCases() {
+  const BenchCase sm{"SM kernel", kScatter, 4, 32768}, engine = byCopyEngine({"copy engine", kScatter, 4, 32768});
+  BenchCase urgentSm = urgent(sm), urgentEngine = urgent(engine);
+  urgentSm.name = "SM kernel, greatest priority";
+  urgentEngine.name = "copy engine, greatest priority";
+  return {sm, urgentSm, engine, urgentEngine};
+}
+
+/// All tables. A row that cannot be had is there, says why, and makes the program fail.
+class Bench {
+ public:
+  using RunRow = void(CudaRuntime&, const BenchCase&);
+
+  void table(const char* title, const char* header, RunRow* runRow, const std::vector<BenchCase>& cases) {
+    std::printf("\n%s\n\n%s", title, header);
+    for (const BenchCase& run : cases) addRow(runRow, run);
+  }
+  /// Whether there were all rows.
+  bool finish() const {
+    std::printf("\n%d rows, %d of them failed, %.1f s in total.\n", rows_, failed_, seconds());
+    return failed_ == 0;
+  }
+
+ private:
+  void addRow(RunRow* runRow, const BenchCase& run) {
+    constexpr double kMostSeconds = 120;  // tests/gpu/run ends all at 150, and rows that fail may each take seconds
+    ++rows_;
+    try {
+      if (seconds() > kMostSeconds) throw std::runtime_error("not begun: the rows before took too long");
+      runRow(runtime_, run);
+    } catch (const std::exception& error) {
+      ++failed_;
+      std::printf("%sFAILED: %s |\n", startOf(run).c_str(), error.what());
+    }
+    std::fflush(stdout);
+  }
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  CudaRuntime runtime_;
+  int rows_ = 0, failed_ = 0;
+};
+
+void printMachine() {
+  cudaDeviceProp properties;
+  int driver = 0, runtime = 0;
+  check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
+  check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+  check(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
+  std::printf(
+      "%s, %d multiprocessors, CUDA %d.%d, driver for %d.%d. All P ranks are on it, as streams of one process.\n"
+      "Times are medians of 5 to 21 rounds, in which what is compared takes turns; ratios are of one round: median\n"
+      "(lowest to highest). Outputs of every row were compared first. Within one GPU the driver may make the copies "
+      "of\n"
+      "copy engines, and the plain copy, by kernels on its multiprocessors.\n",
+      properties.name, properties.multiProcessorCount, runtime / 1000, runtime % 1000 / 10, driver / 1000,
+      driver % 1000 / 10);
+}
+
+bool runAll() {
+  Bench bench;
+  printMachine();
+  bench.table("Exchanges by the SM kernel:", kExchangeHeader, runExchange, exchangeCases());
+  bench.table("Exchanges by copy engines:", kExchangeHeader, runExchange, copyEngineCases());
+  bench.table("Small exchanges in the replay of a graph:", kGraphHeader, runGraph, graphCases());
+  bench.table("Exchanges beside multiplications on another stream:", kBesideHeader, runBesideGemms, besideCases());
+  return bench.finish();
 }
 
 }  // namespace
 }  // namespace ulysses::test
 
 int main() {
+  // Before anything of CUDA's, which reads them once. Ranks wait for each other on the GPU, so what is behind one of
+  // them in a queue of the hardware waits too: each stream needs a queue of its own, and there are 8 unless more are
+  // asked for. A kernel that is loaded at its first launch may likewise wait for those that run.
+  setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
+  setenv("CUDA_MODULE_LOADING", "EAGER", 0);
   try {
-    ulysses::test::runAll();
+    return ulysses::test::runAll() ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gpu_bench: %s\n", error.what());
     return 1;
   }
-  return 0;
 }

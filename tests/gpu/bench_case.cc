@@ -43,6 +43,18 @@ std::vector<TensorSpec> tensorsOf(const BenchCase& run, int rank) {
 
 }  // namespace
 
+double copyTargetOf(const BenchCase& run) {
+  constexpr std::int64_t kNarrow = 512;  // bytes of a token's heads at one rank, whose rows are moved one by one
+  if (run.engine == Engine::CopyEngine) return 0;
+  const bool narrow = run.heads / run.nRanks * run.headDim * 2 < kNarrow;
+  return narrow || run.tensors != BenchTensors::kOne ? 0.8 : 0.9;
+}
+
+double permuteTargetOf(const BenchCase& run, int passes) {
+  if (run.engine == Engine::CopyEngine || passes == 0) return 0;
+  return passes == 1 ? 1.6 : 2.2;
+}
+
 std::unique_ptr<Plan> planOf(const BenchCase& run, int rank) {
   return std::make_unique<Plan>(run.operation, geometryOf(run), tensorsOf(run, rank), rank);
 }

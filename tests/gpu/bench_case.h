@@ -20,7 +20,15 @@ struct BenchCase {
   BenchTensors tensors = BenchTensors::kOne;
   ulyssesLayout_t layout = ulyssesLayoutSBHD;  // or BSHD
   Engine engine = Engine::Sm;
+  bool urgent = false;  // its streams have the greatest priority
 };
+
+/// What is asked of a GPU; 0: nothing. Of the rate of copies within the device, how much an exchange has at least.
+double copyTargetOf(const BenchCase& run);
+/// How many times faster than the permutation, by how many passes over memory that takes.
+double permuteTargetOf(const BenchCase& run, int passes);
+/// Of one small exchange in the replay of a graph, at most.
+inline constexpr double kGraphTargetUs = 10;
 
 /// As the library plans it, and as ulysses_perf describes it to what it compares with.
 std::unique_ptr<Plan> planOf(const BenchCase& run, int rank);

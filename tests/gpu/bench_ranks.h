@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "gpu/bench_call.h"
 #include "gpu/bench_case.h"
 #include "path/cuda/cuda_runtime.h"
 #include "path/cuda/device_rank.h"
@@ -15,8 +16,10 @@
 
 namespace ulysses::test {
 
-/// Throws std::runtime_error with the call and CUDA's text.
-void check(int result, const char* call);
+struct DeviceBytes {
+  std::byte* data;
+  std::int64_t bytes;
+};
 
 /// A rank: its tensors, what packs and unpacks them, its end of the exchange.
 class BenchRank {
@@ -24,10 +27,9 @@ class BenchRank {
   BenchRank(CudaRuntime& runtime, const BenchCase& run, const perf::Case& test, int rank);
   BenchRank(const BenchRank&) = delete;
   BenchRank& operator=(const BenchRank&) = delete;
-  ~BenchRank();
 
   DeviceRank& end() { return end_; }
-  cudaStream_t stream() const { return stream_; }
+  cudaStream_t stream() const { return stream_.get(); }
   /// What peers reach of it.
   device::Segment segment() const { return {arena_.data(), arenaBytes_}; }
   std::byte* arena() const { return arena_.data(); }
@@ -38,14 +40,13 @@ class BenchRank {
   void enqueuePack() { enqueue(pack_, permute_.pack); }
   void enqueueUnpack() { enqueue(unpack_, permute_.unpack); }
 
-  void fillInputs(unsigned seed);
-  void clearOutputs();
-  std::vector<std::byte> outputs() const;
+  std::vector<DeviceBytes> inputs() const { return pieces(0); }
+  std::vector<DeviceBytes> outputs() const { return pieces(nTensors_); }
 
  private:
+  std::vector<DeviceBytes> pieces(int first) const;
   void enqueue(const DeviceMemory& boxes, const perf::BoxList& list);
 
-  CudaRuntime& runtime_;
   Engine engine_;
   int nTensors_;
   std::vector<std::int64_t> sizes_, offsets_;  // of inputs, outputs, packed, received
@@ -55,19 +56,25 @@ class BenchRank {
   DeviceCall call_;
   std::int64_t arenaBytes_;
   DeviceMemory arena_, pack_, unpack_;
-  cudaStream_t stream_ = nullptr;
+  Stream stream_;
 };
 
+/// Their inputs are random.
 class BenchRanks {
  public:
   BenchRanks(CudaRuntime& runtime, const BenchCase& run);
   ~BenchRanks();
 
+  BenchRanks(const BenchRanks&) = delete;
+  BenchRanks& operator=(const BenchRanks&) = delete;
+
+  const perf::Case& test() const { return test_; }
   int size() const { return static_cast<int>(ranks_.size()); }
   BenchRank& operator[](int rank) { return *ranks_[static_cast<std::size_t>(rank)]; }
   const std::vector<cudaStream_t>& streams() const { return streams_; }
   std::int64_t bytesWritten() const { return written_; }  // of all ranks' outputs
   std::int64_t bytesRead() const { return read_; }        // sums read more than they write
+  bool permutes() const { return permutes_; }             // sums are not
   int passes() const { return ranks_.front()->permutePlan().passes(); }
 
   /// All of them enqueue and return.
@@ -78,9 +85,13 @@ class BenchRanks {
   void requireNoTrouble() const;
 
  private:
+  void fillInputs();
+
+  perf::Case test_;
+  bool permutes_;
   std::vector<std::unique_ptr<BenchRank>> ranks_;
   std::vector<cudaStream_t> streams_;
-  std::vector<cudaEvent_t> packed_;
+  std::vector<std::unique_ptr<Event>> packed_;
   std::int64_t written_ = 0, read_ = 0;
 };
 

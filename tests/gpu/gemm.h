@@ -4,8 +4,9 @@
 
 namespace ulysses::test {
 
-/// c = a * b, n x n floats each, n a multiple of 64: work beside which an exchange runs. By plain loops over tiles in
-/// shared memory, so it fills the GPU's multiprocessors without being a fast multiplication. CUDA's result.
-int launchGemm(const float* a, const float* b, float* c, int n, void* stream);
+/// c = a * b of floats: a n x depth, b depth x n, c n x n; n a multiple of 64, depth of 16. Work beside which an
+/// exchange runs. By plain loops over tiles in shared memory, so it fills the GPU's multiprocessors without being a
+/// fast multiplication; the depth sets how long a thread block keeps its place there. CUDA's result.
+int launchGemm(const float* a, const float* b, float* c, int n, int depth, void* stream);
 
 }  // namespace ulysses::test
