@@ -105,7 +105,7 @@ TEST(BenchFigures, NameMedianLowestAndHighest) {
 
 // A machine that is twice as slow in one round leaves a ratio as it is.
 TEST(BenchFigures, CompareWithinARound) {
-  const Times times = {{1, 2, 1}, {3, 6, 3}};
+  const Times times = {{{1, 2, 1}, {3, 6, 3}}};
   const Spread ratio = spreadOfRounds(times, [&](std::size_t round) { return times[1][round] / times[0][round]; });
   EXPECT_EQ(ratio.low, 3);
   EXPECT_EQ(ratio.high, 3);

@@ -117,10 +117,10 @@ void printMachine() {
   check(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
   std::printf(
       "%s, %d multiprocessors, CUDA %d.%d, driver for %d.%d. All P ranks are on it, as streams of one process.\n"
-      "Times are medians of 5 to 21 rounds, in which what is compared takes turns; ratios are of one round: median\n"
-      "(lowest to highest). Outputs of every row were compared first. Within one GPU the driver may make the copies "
-      "of\n"
-      "copy engines, and the plain copy, by kernels on its multiprocessors.\n",
+      "Times are medians of 5 to 21 rounds, in which what is compared takes turns, without the host's launches; "
+      "ratios\n"
+      "are of one round: median (lowest to highest). Outputs of every row are compared bit by bit. Within one GPU the\n"
+      "driver may make the copies of copy engines, and the plain copy, by kernels on its multiprocessors.\n",
       properties.name, properties.multiProcessorCount, runtime / 1000, runtime % 1000 / 10, driver / 1000,
       driver % 1000 / 10);
 }

@@ -48,7 +48,7 @@ void print(const BenchCase& run, const BesideCounts& counts, const Times& times)
   const Spread hidden = spreadOfRounds(times, [&](std::size_t round) {
     return 100 * hiddenShare(times[kExchanges][round], times[kGemms][round], times[kTogether][round]);
   });
-  std::printf("%s%d | %.2f | %d | %.2f | %s | %s %% |\n", startOf(run).c_str(), counts.exchanges,
+  std::printf("%s%d | %.2f | %d | %.2f | %s | %s %% |\n", startOf(run, times.withLaunches).c_str(), counts.exchanges,
               spreadOf(times[kExchanges]).middle, counts.gemms, spreadOf(times[kGemms]).middle,
               textOf(spreadOf(times[kTogether]), 2).c_str(), textOf(hidden, 0).c_str());
 }

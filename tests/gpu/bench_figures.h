@@ -23,14 +23,19 @@ inline Spread spreadOf(std::vector<double> values) {
   return {values[values.size() / 2], values.front(), values.back()};
 }
 
-/// times[work][round], in milliseconds: of one round all were measured one right after the other.
-using Times = std::vector<std::vector<double>>;
+/// [work][round], in milliseconds: of one round all were measured one right after the other.
+struct Times {
+  std::vector<std::vector<double>> works;
+  bool withLaunches = false;  // the host's launches are in some or all of them
+
+  const std::vector<double>& operator[](std::size_t work) const { return works[work]; }
+};
 
 /// Of a figure that is worked out round by round, since the machine is the same only within one.
 template <typename Figure>
 Spread spreadOfRounds(const Times& times, Figure figure) {
   std::vector<double> figures;
-  for (std::size_t round = 0; round < times.front().size(); ++round) figures.push_back(figure(round));
+  for (std::size_t round = 0; round < times[0].size(); ++round) figures.push_back(figure(round));
   return spreadOf(figures);
 }
 

@@ -70,8 +70,9 @@ void runGraph(CudaRuntime& runtime, const BenchCase& run) {
   const Times times = measure(ranks.streams(), {replay});
   ranks.requireNoTrouble();
   const Spread us = spreadOfRounds(times, [&](std::size_t round) { return times[0][round] * 1e3 / kExchanges; });
-  std::printf("%s%.0f | %d | %s | %s |\n", startOf(run).c_str(), static_cast<double>(ranks.bytesWritten()) / 1024,
-              kExchanges, textOf(us, 2).c_str(), againstMost(us.middle, kGraphTargetUs).c_str());
+  std::printf("%s%.0f | %d | %s | %s |\n", startOf(run, times.withLaunches).c_str(),
+              static_cast<double>(ranks.bytesWritten()) / 1024, kExchanges, textOf(us, 2).c_str(),
+              againstMost(us.middle, kGraphTargetUs).c_str());
 }
 
 }  // namespace ulysses::test

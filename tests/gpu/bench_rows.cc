@@ -53,8 +53,9 @@ std::string besidePermutation(const BenchRanks& ranks, const BenchCase& run, con
 
 }  // namespace
 
-std::string startOf(const BenchCase& run) {
-  return formatText("| {} | {} | {} | ", run.name, run.nRanks, run.sequence);
+std::string startOf(const BenchCase& run, bool withLaunches) {
+  return formatText("| {}{} | {} | {} | ", run.name, withLaunches ? ", host's launches included" : "", run.nRanks,
+                    run.sequence);
 }
 
 void runExchange(CudaRuntime& runtime, const BenchCase& run) {
@@ -66,7 +67,7 @@ void runExchange(CudaRuntime& runtime, const BenchCase& run) {
   if (ranks.permutes()) works.emplace_back([&] { ranks.permute(); });
   const Times times = measure(ranks.streams(), works);
   ranks.requireNoTrouble();
-  std::printf("%s%.0f | %s | %s | %s | %s |\n", startOf(run).c_str(),
+  std::printf("%s%.0f | %s | %s | %s | %s |\n", startOf(run, times.withLaunches).c_str(),
               static_cast<double>(ranks.bytesWritten()) / (1 << 20), middleUs(times, kOurs).c_str(),
               middleUs(times, kCopy).c_str(), besideCopy(ranks, run, times).c_str(),
               besidePermutation(ranks, run, times).c_str());

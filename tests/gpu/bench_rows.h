@@ -27,7 +27,7 @@ inline constexpr const char* kBesideHeader =
     "|---|---|---|---|---|---|---|---|---|\n";
 void runBesideGemms(CudaRuntime& runtime, const BenchCase& run);
 
-/// "| case | P | S | ": how every row begins.
-std::string startOf(const BenchCase& run);
+/// "| case | P | S | ": how every row begins. It says when times are not what the head of the tables says.
+std::string startOf(const BenchCase& run, bool withLaunches = false);
 
 }  // namespace ulysses::test
