@@ -32,8 +32,8 @@ ULYSSES_HOST_DEVICE void copyNarrow(const Machine& machine, const Rows& rows, ui
   }
 }
 
-/// Takes the last piece for those behind the end and does not store it: without a branch, all loads are under way
-/// before the first store, and between them nothing of `rows` or strides is read again, as it would be behind a store.
+/// Without a branch all loads are under way before the first store, and between them nothing of `rows` or strides is
+/// read again, as it would be behind a branch.
 template <typename Machine>
 ULYSSES_HOST_DEVICE void copyVectors(const Machine& machine, const Rows& rows, uint32_t first, uint32_t end,
                                      End<const std::byte> from, End<std::byte> to) {
@@ -43,8 +43,7 @@ ULYSSES_HOST_DEVICE void copyVectors(const Machine& machine, const Rows& rows, u
     int64_t target[kInFlight];
     ULYSSES_UNROLL
     for (uint32_t k = 0; k < kInFlight; ++k) {
-      const uint32_t piece = i + k * threads;
-      const Place at = placeOf(rows, piece < end ? piece : end - 1);
+      const Place at = placeBefore(end, rows, i + k * threads);
       loaded[k] = loadVector(from.firstRow + offsetOf(at, from.strides));
       target[k] = offsetOf(at, to.strides);
     }
