@@ -7,6 +7,7 @@
 
 #include "cpu_machine.h"
 #include "cpu_ranks.h"
+#include "kernel/kernel_fixture.h"
 #include "kernels/device/push.h"
 #include "kernels/device/sum.h"
 
@@ -44,6 +45,79 @@ TEST(DeviceSweep, WholeGridsMoveTheIndexMap) {
   }
   EXPECT_GT(sums, sweepCases() / 4);  // the draw must not dry up unnoticed
   EXPECT_GT(vectors, sweepCases() / 4);
+}
+
+/// A box whose rows end where its memory does, in both places.
+struct FencedBox {
+  explicit FencedBox(Rng& rng)
+      : unit(rng.pick<std::int64_t>({1, 2, 4, 8, 16, 16, 16, 16})),
+        rowBytes(unit * rng.between(1, 80)),
+        counts{rng.between(1, 9), rng.between(1, 3), rng.between(1, 3), rng.between(1, 12)} {
+    const auto divisor = [&](std::size_t i) { return device::Divisor(static_cast<std::uint32_t>(counts[i])); };
+    const auto perRow = static_cast<std::uint32_t>((rowBytes + device::kPieceBytes - 1) / device::kPieceBytes);
+    rows = {.piecesPerRow = device::Divisor(perRow),
+            .heads = divisor(3),
+            .groups = divisor(2),
+            .batch = divisor(1),
+            .rowBytes = static_cast<std::uint32_t>(rowBytes),
+            .pieces = perRow * static_cast<std::uint32_t>(counts[0] * counts[1] * counts[2] * counts[3])};
+    std::int64_t next = rowBytes;
+    for (const std::size_t i : {0u, 1u, 2u, 3u}) next = counts[i] * (from[i] = next + unit * rng.between(0, 2));
+    sourceBytes = endOf(from);
+    next = rowBytes;
+    for (const std::size_t i : {3u, 2u, 1u, 0u}) next = counts[i] * (to[i] = next + unit * rng.between(0, 2));
+    targetBytes = endOf(to);
+  }
+  std::int64_t endOf(const std::int64_t (&strides)[4]) const {
+    std::int64_t end = rowBytes;
+    for (std::size_t i = 0; i < 4; ++i) end += (counts[i] - 1) * strides[i];
+    return end;
+  }
+  /// Calls fn(source offset, destination offset) for each row.
+  template <typename Fn>
+  void forEachRow(Fn&& fn) const {
+    for (std::int64_t row = 0; row < counts[0] * counts[1] * counts[2] * counts[3]; ++row) {
+      std::int64_t left = row, source = 0, target = 0;
+      for (const std::size_t i : {3u, 2u, 1u, 0u}) {
+        source += left % counts[i] * from[i];
+        target += left % counts[i] * to[i];
+        left /= counts[i];
+      }
+      fn(source, target);
+    }
+  }
+
+  std::int64_t unit, rowBytes, counts[4];
+  device::Rows rows;
+  std::int64_t from[4], to[4], sourceBytes, targetBytes;
+};
+
+/// Blocks as large as a GPU's and smaller, tiles that their pieces do not divide: nothing behind the end is touched.
+TEST(DeviceSweep, TilesThatEndEarlyStayInTheirMemory) {
+  std::uint64_t early = 0;
+  for (std::uint64_t seed = 0; seed < std::min<std::uint64_t>(sweepCases(), 1000); ++seed) {
+    Rng rng(seed, 4, 4);
+    const FencedBox box(rng);
+    const kernels::test::Fenced source(box.sourceBytes), target(box.targetBytes);
+    std::byte* const from = source.end() - box.sourceBytes;
+    std::byte* const to = target.end() - box.targetBytes;
+    for (std::byte* at = from; at < source.end(); ++at) *at = static_cast<std::byte>(rng.next());
+    Bytes expected(to, target.end());
+    box.forEachRow([&](std::int64_t sourceOffset, std::int64_t targetOffset) {
+      std::memcpy(expected.data() + targetOffset, from + sourceOffset, static_cast<std::size_t>(box.rowBytes));
+    });
+    const auto threads = rng.pick<std::uint32_t>({1, 3, 32, 256});
+    const auto tile = static_cast<std::uint32_t>(rng.between(1, 2 * device::kInFlight * threads));
+    for (std::uint32_t first = 0; first < box.rows.pieces; first += tile) {
+      const std::uint32_t end = std::min(first + tile, box.rows.pieces);
+      early += box.unit == device::kPieceBytes && (end - first) % (device::kInFlight * threads) != 0;
+      for (std::uint32_t thread = 0; thread < threads; ++thread)
+        device::copyPieces(SerialMachine{0, 1, thread, threads}, box.rows, first, end, {from, box.from}, {to, box.to},
+                           static_cast<std::uint64_t>(box.unit));
+    }
+    ASSERT_EQ(Bytes(to, target.end()), expected) << "seed " << seed << ", " << threads << " threads, tile " << tile;
+  }
+  EXPECT_GT(early, 100u);
 }
 
 TEST(DeviceSweep, EveryTileHasOneBlock) {

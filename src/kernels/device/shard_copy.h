@@ -48,7 +48,8 @@ ULYSSES_HOST_DEVICE void copyShards(const ShardCopies& call, const Machine& mach
   if (call.unless != nullptr && *call.unless != 0) return;
   const Slab slab = slabOf(call.tiles, machine.block(), machine.blocks());
   forEachTile(call.copies, call.n, slab, call.tilePieces, [&](const ShardCopy& copy, uint32_t first, uint32_t end) {
-    pushPieces(machine, copy, first, end, copy.from, copy.to, copy.place);
+    const auto& strides = copy.place.strides;
+    copyPieces(machine, copy.rows, first, end, {copy.from, strides}, {copy.to, strides}, copy.place.alignment);
   });
 }
 

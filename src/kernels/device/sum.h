@@ -16,19 +16,21 @@ struct Summands {
   ULYSSES_HOST_DEVICE const TensorPlace& place(uint32_t source) const {
     return board.from(sources[source].rank).letter.tensors[box.tensor];
   }
-  /// A summand's first row.
-  ULYSSES_HOST_DEVICE const std::byte* first(uint32_t source) const {
-    const SumSource& from = sources[source];
+  ULYSSES_HOST_DEVICE const std::byte* tensor(uint32_t source, const TensorPlace& input) const {
+    const int rank = sources[source].rank;
+    return rank == call.rank ? call.inputs[box.tensor] : addressOf(call, rank, input);
+  }
+  ULYSSES_HOST_DEVICE End<const std::byte> from(uint32_t source) const {
     const TensorPlace& input = place(source);
-    const std::byte* const base = from.rank == call.rank ? call.inputs[box.tensor] : addressOf(call, from.rank, input);
-    return base + offsetOf(from.corner, input.strides);
+    return {tensor(source, input) + offsetOf(sources[source].corner, input.strides), input.strides};
   }
-  ULYSSES_HOST_DEVICE const std::byte* at(uint32_t source, const Place& piece) const {
-    return first(source) + offsetOf(piece, place(source).strides);
-  }
+  /// Of all that is read and written. A place's alignment divides the way from its tensor to the first row.
   ULYSSES_HOST_DEVICE uint32_t alignmentWith(const std::byte* to) const {
     uint64_t bits = box.alignment | bitsOf(to);
-    for (uint32_t i = 0; i < box.sourceCount; ++i) bits |= place(i).alignment | bitsOf(first(i));
+    for (uint32_t i = 0; i < box.sourceCount; ++i) {
+      const TensorPlace& input = place(i);
+      bits |= input.alignment | bitsOf(tensor(i, input));
+    }
     return alignmentOf(bits);
   }
 };
@@ -60,52 +62,64 @@ struct Lanes {
   }
 };
 
-/// Sums start with the first summand and take the others in ascending rank order, kInFlight loads ahead.
-template <typename Number>
-ULYSSES_HOST_DEVICE Vector sumVectors(const Summands& summands, const Place& piece) {
-  Lanes<Number> lanes;
-  lanes.start(loadVector(summands.at(0, piece)));
-  for (uint32_t i = 1; i < summands.box.sourceCount; i += kInFlight) {
+ULYSSES_HOST_DEVICE inline void loadSummand(const End<const std::byte>& from, const Place (&pieces)[kInFlight],
+                                            Vector (&loaded)[kInFlight]) {
+  ULYSSES_UNROLL
+  for (uint32_t k = 0; k < kInFlight; ++k) loaded[k] = loadVector(from.firstRow + offsetOf(pieces[k], from.strides));
+}
+
+/// Sums start with the first summand and take the others in ascending rank order. Where a summand lies is looked up
+/// once for kInFlight pieces, whose loads are under way together.
+template <typename Number, typename Machine>
+ULYSSES_HOST_DEVICE void sumVectors(const Machine& machine, const Summands& summands, uint32_t first, uint32_t end,
+                                    End<std::byte> to) {
+  const uint32_t threads = machine.threads();
+  for (uint32_t i = first + machine.thread(); i < end; i += kInFlight * threads) {
+    Place pieces[kInFlight];
+    Lanes<Number> lanes[kInFlight];
+    ULYSSES_UNROLL
+    for (uint32_t k = 0; k < kInFlight; ++k) pieces[k] = placeBefore(end, summands.box.rows, i + k * threads);
     Vector loaded[kInFlight];
+    loadSummand(summands.from(0), pieces, loaded);
+    ULYSSES_UNROLL
+    for (uint32_t k = 0; k < kInFlight; ++k) lanes[k].start(loaded[k]);
+    for (uint32_t source = 1; source < summands.box.sourceCount; ++source) {
+      loadSummand(summands.from(source), pieces, loaded);
+      ULYSSES_UNROLL
+      for (uint32_t k = 0; k < kInFlight; ++k) lanes[k].add(loaded[k]);
+    }
     ULYSSES_UNROLL
     for (uint32_t k = 0; k < kInFlight; ++k)
-      if (i + k < summands.box.sourceCount) loaded[k] = loadVector(summands.at(i + k, piece));
-    ULYSSES_UNROLL
-    for (uint32_t k = 0; k < kInFlight; ++k)
-      if (i + k < summands.box.sourceCount) lanes.add(loaded[k]);
+      if (i + k * threads < end) storeVector(to.firstRow + offsetOf(pieces[k], to.strides), lanes[k].rounded());
   }
-  return lanes.rounded();
 }
 
 /// The same element by element, where an address is not one of vectors; elements themselves are aligned.
-template <typename Number>
-ULYSSES_HOST_DEVICE void sumNarrow(const Summands& summands, const Place& piece, std::byte* to) {
+template <typename Number, typename Machine>
+ULYSSES_HOST_DEVICE void sumNarrow(const Machine& machine, const Summands& summands, uint32_t first, uint32_t end,
+                                   End<std::byte> to) {
   using Element = typename Number::Element;
-  for (uint32_t offset = 0; offset < piece.bytes; offset += sizeof(Element)) {
-    const auto element = [&](uint32_t i) {
-      return Number::widen(*reinterpret_cast<const Element*>(summands.at(i, piece) + offset));
-    };
-    typename Number::Sum sum = element(0);
-    for (uint32_t i = 1; i < summands.box.sourceCount; ++i) sum += element(i);
-    *reinterpret_cast<Element*>(to + offset) = Number::round(sum);
+  for (uint32_t i = first + machine.thread(); i < end; i += machine.threads()) {
+    const Place piece = placeOf(summands.box.rows, i);
+    for (uint32_t offset = 0; offset < piece.bytes; offset += sizeof(Element)) {
+      const auto element = [&](uint32_t source) {
+        const End<const std::byte> from = summands.from(source);
+        return Number::widen(*reinterpret_cast<const Element*>(from.firstRow + offsetOf(piece, from.strides) + offset));
+      };
+      typename Number::Sum sum = element(0);
+      for (uint32_t source = 1; source < summands.box.sourceCount; ++source) sum += element(source);
+      *reinterpret_cast<Element*>(to.firstRow + offsetOf(piece, to.strides) + offset) = Number::round(sum);
+    }
   }
 }
 
 template <typename Number, typename Machine>
-ULYSSES_HOST_DEVICE void sumPieces(const Machine& machine, const Summands& summands, uint32_t first, uint32_t end) {
-  const SumBox& box = summands.box;
-  std::byte* const output = summands.call.outputs[box.tensor] + box.destinationOffset;
-  const uint32_t alignment = summands.alignmentWith(output);
-  for (uint32_t i = first + machine.thread(); i < end; i += machine.threads()) {
-    const Place piece = placeOf(box.rows, i);
-    std::byte* const to = output + offsetOf(piece, box.destinationStrides);
-    if (box.sourceCount == 1)  // its bits
-      copyPiece(to, summands.at(0, piece), piece.bytes, alignment);
-    else if (alignment >= kPieceBytes)
-      storeVector(to, sumVectors<Number>(summands, piece));
-    else
-      sumNarrow<Number>(summands, piece, to);
-  }
+ULYSSES_HOST_DEVICE void sumPieces(const Machine& machine, const Summands& summands, uint32_t first, uint32_t end,
+                                   End<std::byte> to) {
+  if (summands.alignmentWith(to.firstRow) >= kPieceBytes)
+    sumVectors<Number>(machine, summands, first, end, to);
+  else
+    sumNarrow<Number>(machine, summands, first, end, to);
 }
 
 /// This block's share of the sums.
@@ -115,15 +129,19 @@ ULYSSES_HOST_DEVICE void sum(const Arguments& call, const Machine& machine, cons
   const Slab slab = slabOf(work.sumTiles, machine.block(), machine.blocks());
   forEachTile(work.sums, work.nSums, slab, work.tilePieces, [&](const SumBox& box, uint32_t first, uint32_t end) {
     const Summands summands{call, board, box, work.sources + box.firstSource};
+    const End<std::byte> to{call.outputs[box.tensor] + box.destinationOffset, box.destinationStrides};
+    if (box.sourceCount == 1)  // its bits
+      return copyPieces(machine, box.rows, first, end, summands.from(0), to,
+                        box.alignment | summands.place(0).alignment);
     switch (box.type) {
       case DataType::F64:
-        return sumPieces<F64>(machine, summands, first, end);
+        return sumPieces<F64>(machine, summands, first, end, to);
       case DataType::F32:
-        return sumPieces<F32>(machine, summands, first, end);
+        return sumPieces<F32>(machine, summands, first, end, to);
       case DataType::F16:
-        return sumPieces<F16>(machine, summands, first, end);
+        return sumPieces<F16>(machine, summands, first, end, to);
       default:
-        return sumPieces<Bf16>(machine, summands, first, end);
+        return sumPieces<Bf16>(machine, summands, first, end, to);
     }
   });
 }
