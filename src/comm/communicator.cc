@@ -24,6 +24,8 @@ namespace {
 
 /// Registrations are exchanges too; they must not be taken for one of the caller's.
 constexpr uint64_t kRegistrationTag = 0x756c797265676973;
+constexpr int kGatherings = 8;  // of different sizes
+constexpr uint64_t kFirstGathering = uint64_t{1} << 63;
 
 template <typename IsOnDevice>
 bool anyOnDevice(const Call& call, IsOnDevice&& isOnDevice) {
@@ -69,7 +71,8 @@ Communicator::Communicator(Identity identity, Routes routes, Settings settings, 
       settings_(std::move(settings)),
       routes_(std::move(routes)),
       origin_(std::move(origin)),
-      plans_(rank_, settings_.planCacheSize, routes_.hosts, routes_.crossing) {
+      plans_(rank_, settings_.planCacheSize, routes_.hosts, routes_.crossing),
+      gatherings_(rank_, kGatherings, routes_.hosts, routes_.crossing, kFirstGathering) {
   exchange_ = std::make_unique<Exchange>(std::move(identity), routes_.byRank, settings_.streamBytes,
                                          routes_.ranksHere <= coresOfHost());
   exchange_->onFailure([this] {
@@ -176,7 +179,7 @@ Result Communicator::refuse(const Call& known, Result result, const std::string&
 
 Result Communicator::startOnHost(const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence) {
   try {
-    PreparedCall& prepared = plans_.get(call);
+    PreparedCall& prepared = (call.geometry.tag == kRegistrationTag ? gatherings_ : plans_).get(call);
     if (!prepared.sawMemory || stream != nullptr) requireHostMemory(call, stream);
     prepared.sawMemory = true;
     requireMemory(prepared, call.memory);

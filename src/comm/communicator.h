@@ -127,6 +127,7 @@ class Communicator {
   std::unique_ptr<DeviceExchanges> device_;              // before the plans, which hold memory of its GPU
   std::atomic<DeviceExchanges*> sharedDevice_{nullptr};  // the same, for functions that any thread may call
   PlanCache plans_;
+  PlanCache gatherings_;  // of registrations, so that they drop none of the caller's
   LastCall last_;
   uint64_t regroups_ = 0;
   bool wroteDump_ = false;

@@ -95,7 +95,7 @@ DeviceGroup::DeviceGroup(std::unique_ptr<DeviceRuntime> runtime, int rank, int n
       nRanks_(nRanks),
       policy_(options.policy),
       allGather_(std::move(allGather)),
-      passing_(*runtime_, options.path, rank, allGather_),
+      passing_(*runtime_, options.path, rank, nRanks, allGather_),
       end_(*runtime_, {.rank = rank,
                        .nRanks = nRanks,
                        .timeoutMs = options.timeoutMs,
@@ -218,6 +218,9 @@ std::byte* DeviceGroup::map(const Card& card, uint64_t address, const DeviceRunt
 /// A peer's memory, or its shadow.
 std::byte* DeviceGroup::mapMemory(size_t rank, const Card& card, Registration& registration) {
   if (card.mappings == 0) return map(card, card.allocation, card.handle, registration);
+  if (card.offset < 0 || card.bytes < 0 || card.offset > card.mappedBytes - card.bytes)
+    raise(Result::InternalError, "rank {} registers {} bytes at {} of {} bytes of mappings", rank, card.bytes,
+          card.offset, card.mappedBytes);
   if (card.process != processToken()) return registration.imported[rank].value().data();
   auto* const base =
       reinterpret_cast<std::byte*>(card.allocation);  // NOLINT(performance-no-int-to-ptr): of this process
@@ -311,11 +314,15 @@ bool DeviceGroup::tryAdd(Registration& registration) {
 void DeviceGroup::requireHeard() {
   if (heard_) return;
   Problem mine{};
-  if (const int peer = end_.unheard(); peer >= 0)
-    mine = problemOf(
-        formatText("what the GPU of rank {} wrote to this rank's did not arrive: peer access between the two does not "
-                   "work; look at nvidia-smi topo -p2p w, and at the IOMMU and PCIe ACS of this host",
-                   peer));
+  try {
+    if (const int peer = end_.unheard(); peer >= 0)
+      raise(Result::SystemError,
+            "what the GPU of rank {} wrote to this rank's did not arrive: peer access between the two does not work; "
+            "look at nvidia-smi topo -p2p w, and at the IOMMU and PCIe ACS of this host",
+            peer);
+  } catch (const Error& error) {
+    mine = problemOf(error.what());
+  }
   agree(gathered(allGather_, mine));
   heard_ = true;
 }
@@ -339,9 +346,9 @@ bool DeviceGroup::wantShadows(const std::vector<Card>& cards, Registration& regi
 void DeviceGroup::passMappings(const std::vector<Card>& cards, Registration& registration) {
   std::vector<MappingOffer> offers;
   offers.reserve(cards.size());
-  const auto isAway = [](const Card& owner) { return [&](const Card& peer) { return peer.process != owner.process; }; };
   for (const Card& owner : cards) {
-    if (std::ranges::none_of(cards, isAway(owner)))
+    const bool isNeeded = std::ranges::any_of(cards, [&](const Card& peer) { return peer.process != owner.process; });
+    if (!isNeeded)
       offers.emplace_back();
     else
       offers.push_back({owner.mappings, owner.mappedBytes, owner.mappings > 0 && owner.process != processToken()});

@@ -37,8 +37,7 @@ std::byte* ImportedMemory::data() const {
 }
 
 /// With the next gathering.
-MappingPassing::Batch MappingPassing::send(std::span<const DeviceRuntime::Allocation> mappings) {
-  Batch batch{.number = ++batches_};
+void MappingPassing::send(std::span<const DeviceRuntime::Allocation> mappings, Batch& batch) {
   try {
     std::vector<PassedFd> passed;
     for (const auto& [base, bytes] : mappings)
@@ -47,7 +46,21 @@ MappingPassing::Batch MappingPassing::send(std::span<const DeviceRuntime::Alloca
   } catch (const Error& error) {
     batch.problem = problemOf(error.what());
   }
-  return batch;
+}
+
+/// When it fails nobody will take what was to go with it or may still come: a descriptor keeps memory that its owner
+/// may have freed.
+std::vector<MappingPassing::Batch> MappingPassing::gather(const Batch& mine) {
+  try {
+    std::vector<Batch> batches = gathered(allGather_, mine);
+    for (size_t rank = 0; rank < batches.size(); ++rank) told_[rank] = batches[rank].number;
+    return batches;
+  } catch (...) {
+    path_->pass({});
+    for (size_t rank = 0; rank < told_.size(); ++rank)
+      if (rank != rank_) path_->takePassed(static_cast<int>(rank), ++told_[rank]);
+    throw;
+  }
 }
 
 std::vector<std::optional<ImportedMemory>> MappingPassing::pass(std::span<const MappingOffer> offers,
@@ -63,7 +76,9 @@ std::vector<std::optional<ImportedMemory>> MappingPassing::pass(std::span<const 
   };
   for (size_t first = 0; first < most; first += Path::kMostPassed) {
     const size_t count = batchOf(mine.size(), first);
-    const auto batches = gathered(allGather_, count > 0 ? send(mine.subspan(first, count)) : Batch());
+    Batch own{.number = ++told_[rank_]};
+    if (count > 0) send(mine.subspan(first, count), own);
+    const std::vector<Batch> batches = gather(own);
     for (size_t rank = 0; rank < offers.size(); ++rank) {
       const size_t expected = batchOf(static_cast<size_t>(offers[rank].mappings), first);
       if (expected == 0 || rank == rank_) continue;

@@ -38,8 +38,12 @@ class ImportedMemory {
 class MappingPassing {
  public:
   /// `path`: to all peers in other processes; null where there are none.
-  MappingPassing(DeviceRuntime& runtime, Path* path, int rank, AllGather allGather)
-      : runtime_(runtime), path_(path), rank_(static_cast<size_t>(rank)), allGather_(std::move(allGather)) {}
+  MappingPassing(DeviceRuntime& runtime, Path* path, int rank, int nRanks, AllGather allGather)
+      : runtime_(runtime),
+        path_(path),
+        rank_(static_cast<size_t>(rank)),
+        allGather_(std::move(allGather)),
+        told_(static_cast<size_t>(nRanks)) {}
 
   /// Collective. `offers`: by rank, the same at each but for what it wants; `mine`: this rank's mappings, in order. The
   /// memory of each rank, empty where nothing is wanted. Throws Error at all ranks when they cannot gather.
@@ -51,13 +55,14 @@ class MappingPassing {
     uint64_t number = 0;
     Problem problem{};
   };
-  Batch send(std::span<const DeviceRuntime::Allocation> mappings);
+  void send(std::span<const DeviceRuntime::Allocation> mappings, Batch& batch);
+  std::vector<Batch> gather(const Batch& mine);
 
   DeviceRuntime& runtime_;
   Path* path_;
   size_t rank_;
   AllGather allGather_;
-  uint64_t batches_ = 0;  // that this rank has sent
+  std::vector<uint64_t> told_;  // by rank, the number of the last batch, which may have been empty
 };
 
 }  // namespace ulysses

@@ -12,9 +12,14 @@ namespace ulysses {
 /// Calls prepared before, least recently used dropped. A look-up that hits allocates nothing.
 class PlanCache {
  public:
-  /// `hosts` and `crossing`: see PreparedCall.
-  PlanCache(int rank, int capacity, std::vector<int> hosts = {}, Crossing crossing = Crossing::Heads)
-      : rank_(rank), capacity_(static_cast<size_t>(capacity)), hosts_(std::move(hosts)), crossing_(crossing) {}
+  /// `hosts` and `crossing`: see PreparedCall. `firstId`: of records; of two caches for one path no two may be equal.
+  PlanCache(int rank, int capacity, std::vector<int> hosts = {}, Crossing crossing = Crossing::Heads,
+            uint64_t firstId = 1)
+      : rank_(rank),
+        capacity_(static_cast<size_t>(capacity)),
+        hosts_(std::move(hosts)),
+        crossing_(crossing),
+        nextRecordId_(firstId) {}
 
   /// The prepared form of a call; throws Error when it cannot be prepared.
   PreparedCall& get(const Call& call);
@@ -33,7 +38,7 @@ class PlanCache {
   size_t capacity_;
   std::vector<int> hosts_;
   Crossing crossing_;
-  uint64_t nextRecordId_ = 1;
+  uint64_t nextRecordId_;
   std::vector<std::byte> key_;  // of the call at hand; keeps its room
   std::list<Entry> entries_;    // most recently used first
   std::unordered_map<uint64_t, std::list<Entry>::iterator> byHash_;

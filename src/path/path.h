@@ -118,8 +118,8 @@ class Path {
   virtual void pass(std::vector<PassedFd>&& /*fds*/) {
     raise(Result::NotSupported, "path {} passes no descriptors", name());
   }
-  /// What came of that batch of the peer's, in order. Those of smaller numbers are closed; those of greater ones, which
-  /// a peer may have sent since, stay.
+  /// What came of that batch of the peer's, in order. Those of smaller numbers are closed, and what still comes of this
+  /// or a smaller one; those of greater ones, which a peer may have sent since, stay.
   virtual std::vector<PassedFd> takePassed(int /*peer*/, uint64_t /*batch*/) { return {}; }
 
   // --- trouble

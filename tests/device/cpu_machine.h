@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <thread>
+#include <type_traits>
 
 namespace ulysses::test {
 
@@ -22,8 +23,10 @@ struct SerialMachine {
   void store(std::uint32_t* word, std::uint32_t value) const {
     std::atomic_ref(*word).store(value, std::memory_order_release);
   }
-  void put(std::uint32_t* word, std::uint32_t value) const {
-    std::atomic_ref(*word).store(value, std::memory_order_relaxed);
+  /// A GPU's add() has a fence, which makes of a put() behind it a release; that of a CPU has not.
+  template <typename Word>
+  void put(Word* word, std::type_identity_t<Word> value) const {
+    std::atomic_ref(*word).store(value, std::memory_order_release);
   }
 };
 

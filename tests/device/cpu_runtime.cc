@@ -35,7 +35,8 @@ struct Allocated {
   bool isReserved = false;           // address space
 };
 using Allocations = std::map<std::byte*, Allocated>;
-std::atomic<int> copied = 0, toFailure = 0, toExportFailure = 0, unreaching = -1, unmappable = -1;
+std::atomic<int> copied = 0, toFailure = 0, toExport = 0, unreaching = -1, unmappable = -1;
+std::atomic<void (*)()> exportHappens = nullptr;
 std::atomic<std::int64_t> unreachableBytes = 0;
 std::atomic<bool> mayRace = false;
 
@@ -274,9 +275,9 @@ void CpuRuntime::write(std::byte* to, const void* from, std::int64_t bytes) {
 
 void CpuRuntime::read(void* to, const std::byte* from, std::int64_t bytes) {
   ++calls;
-  if (bytes == sizeof(std::uint32_t)) {  // kernels may be writing it
-    auto* const word = reinterpret_cast<std::uint32_t*>(const_cast<std::byte*>(from));
-    const std::uint32_t value = std::atomic_ref(*word).load(std::memory_order_acquire);
+  if (bytes == sizeof(std::uint64_t)) {  // kernels may be writing it
+    auto* const word = reinterpret_cast<std::uint64_t*>(const_cast<std::byte*>(from));
+    const std::uint64_t value = std::atomic_ref(*word).load(std::memory_order_acquire);
     std::memcpy(to, &value, sizeof(value));
     return;
   }
@@ -320,7 +321,7 @@ void CpuRuntime::reach(std::byte* memory) {
 UniqueFd CpuRuntime::exportMapping(std::byte* base) {
   const std::lock_guard lock(mutex);
   const Allocated& is = allocations().at(base);
-  if (toExportFailure > 0 && --toExportFailure == 0) ulysses::raise(Result::SystemError, "the test's export failed");
+  if (toExport > 0 && --toExport == 0) exportHappens.load()();
   if (!is.file) ulysses::raise(Result::NotSupported, "it has no handle: it was not made to be exported");
   UniqueFd fd(fcntl(is.file->get(), F_DUPFD_CLOEXEC, 0));
   if (!fd) raiseErrno("exporting a mapping");
@@ -378,7 +379,10 @@ void CpuRuntime::reachMappings(std::byte* base, std::int64_t bytes) {
 }
 
 void CpuRuntime::failMap(int device) { unmappable = device; }
-void CpuRuntime::failExport(int n) { toExportFailure = n; }
+void CpuRuntime::atExport(int n, void (*happens)()) {
+  toExport = n;
+  exportHappens = happens;
+}
 
 template <typename Fn>
 void CpuRuntime::enqueue(void* stream, Fn&& fn) {

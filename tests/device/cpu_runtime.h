@@ -119,8 +119,8 @@ class CpuRuntime : public DeviceRuntime {
   static void failReach(int device, std::int64_t bytes);
   /// Mapping a descriptor for a GPU fails, as CUDA may; -1: for none.
   static void failMap(int device);
-  /// Lets the n-th descriptor that is exported from now on fail, as CUDA may; 0: none.
-  static void failExport(int n);
+  /// What happens at the n-th descriptor that is exported from now on, instead: it throws, as CUDA may, or worse.
+  static void atExport(int n, void (*happens)());
   /// Lets the n-th copy from now on fail, as CUDA may; 0: none.
   static void failCopy(int n);
   static void letCopiesRace(bool racing);

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <barrier>
+#include <csignal>
 #include <filesystem>
 
+#include "base/check.h"
 #include "device_api.h"
 #include "fault/census.h"
 #include "fault/team.h"
@@ -95,12 +97,13 @@ class MappedMemory : public testing::Test {
  protected:
   void expectRight(const std::function<void(Rank&)>& body, int processes = kRanks) {
     Team team(processes, [&](Rank& rank) {
-      pages_.give(rank.rank());
+      enter(rank);
       body(rank);
       rank.expect(CpuRuntime::held() == 0, std::to_string(CpuRuntime::held()) + " pieces of GPU memory are left");
     });
     team.expectRight();
   }
+  void enter(const Rank& rank) const { pages_.give(rank.rank()); }
 
  private:
   ProcessPages pages_{kRanks};
@@ -207,11 +210,32 @@ TEST_F(MappedMemory, IsStagedWhereARankHasNoDescriptorsLeft) {
 TEST_F(MappedMemory, IsStagedWhereALaterBatchCannotBeExported) {
   expectRight([](Rank& rank) {
     MappedUser user(rank, MappedUser::Kind::Exportable);
-    if (rank.rank() == 1) CpuRuntime::failExport(kPages + 20);
+    if (rank.rank() == 1)
+      CpuRuntime::atExport(kPages + 20, [] { ulysses::raise(Result::SystemError, "the test's export failed"); });
     user.add();
     user.expectStaged(rank.rank() == 1 ? "rank 0 cannot map them: the test's export failed" : "");
     user.expectThereAndBack(rank);
   });
+}
+
+// Its peers have one batch, and wait for the next.
+TEST_F(MappedMemory, OfARankThatDiesMeanwhileIsAnErrorThatLeavesNothing) {
+  Team team(kRanks, [&](Rank& rank) {
+    enter(rank);
+    User user;
+    user.comm = rank.join(20'000);
+    std::byte* const memory = user.gpu.allocateExportable(kPages * kPage, kPage);
+    if (rank.rank() == 1) CpuRuntime::atExport(kPages + 20, [] { static_cast<void>(std::raise(SIGKILL)); });
+    void* handle = nullptr;
+    rank.expectResult(ulyssesCommRegister(user.comm, memory, kPages * kPage, &handle), ulyssesRemoteLost, "register");
+    rank.expectText(ulyssesGetLastError(user.comm), {"rank 1 was lost"}, "of a killed rank");
+    rank.expect(heldDescriptors() == kPages, std::to_string(heldDescriptors()) + " descriptors are held");
+    rank.expectResult(ulyssesCommDestroy(user.comm), ulyssesSuccess, "destroy");
+    user.gpu.free(memory);
+    rank.expect(CpuRuntime::held() == 0, "GPU memory is left");
+  });
+  team.expectKilled(1);
+  team.expectRight();
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ class Board {
     uint32_t epoch;     // of the last exchange
     uint32_t arrivals;  // thread blocks that have finished their part of this one
     uint32_t claimed;   // whether trouble was reported
-    uint32_t ended;     // the number of the last launch that ended well
+    uint64_t ended;     // the number of the last launch that ended well
     Flag revoked;       // not 0: no exchange any more
   };
 

@@ -27,6 +27,9 @@ class GpuMachine {
   __device__ void put(uint32_t* word, uint32_t value) const {
     asm volatile("st.relaxed.sys.global.u32 [%0], %1;" ::"l"(word), "r"(value) : "memory");
   }
+  __device__ void put(uint64_t* word, uint64_t value) const {
+    asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(word), "l"(value) : "memory");
+  }
   /// What the other blocks did before their add is seen after the last one's. The fence releases it, with stores to
   /// peers.
   __device__ uint32_t add(uint32_t* word, uint32_t value) const {

@@ -71,9 +71,11 @@ class Protocol {
     for (int peer = first(); peer < call_.nRanks; peer += step())
       failed = failed || !await(board_.done(peer).value, peer, true);
     if (machine_.any(failed)) return false;
-    // Nobody looks at them before the next launch, but for the host at `ended`.
-    if (machine_.thread() == 0) machine_.put(&board_.local().epoch, epoch_);
-    if (machine_.thread() == 0) machine_.put(&board_.local().ended, call_.launch);
+    if (machine_.thread() != 0) return true;
+    // The next launch looks at them, but for the host at `ended`, which may then overwrite what blocks have read: that
+    // is released by what they and this one did in add(), or comes with another launch.
+    machine_.put(&board_.local().epoch, epoch_);
+    machine_.put(&board_.local().ended, call_.launch);
     return true;
   }
 

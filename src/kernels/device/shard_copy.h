@@ -10,7 +10,8 @@
 namespace ulysses::device {
 
 /// Rows of a tensor, from one place to another that has the same strides; what lies between the rows is not touched.
-struct ShardCopy : PushBox {
+struct ShardCopy {
+  Rows rows;
   TensorPlace place;  // of it strides and alignment
   const std::byte* from = nullptr;
   std::byte* to = nullptr;

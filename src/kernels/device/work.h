@@ -83,7 +83,7 @@ struct Arguments {
   const Segment* segments = nullptr;   // [nRanks][segmentsPerRank]
   Report* report = nullptr;
   uint64_t timeoutNs = 0;  // of each wait
-  uint32_t launch = 0;     // its number among the rank's
+  uint64_t launch = 0;     // its number among the rank's
   bool sums = false;       // whether any rank has sums
   Phase phase = Phase::kAll;
   // Not null where copies were enqueued: the strides that they take outputs to have, [nRanks][nTensors]. They take

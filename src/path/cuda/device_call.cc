@@ -16,7 +16,7 @@ class Image {
   size_t add(const T* data, size_t count) {
     const size_t at = (bytes_.size() + kAlignment - 1) / kAlignment * kAlignment;
     bytes_.resize(at + count * sizeof(T));
-    std::memcpy(bytes_.data() + at, data, count * sizeof(T));
+    if (count > 0) std::memcpy(bytes_.data() + at, data, count * sizeof(T));
     return at;
   }
   template <typename T>

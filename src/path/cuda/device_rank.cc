@@ -19,7 +19,6 @@ DeviceMemory makeBoard(DeviceRuntime& runtime, int nRanks) {
   DeviceMemory board(runtime, allocateDeviceMemory(static_cast<int64_t>(device::Board::bytesFor(nRanks))));
   device::Board::Local local{};
   local.epoch = kEpochAtStart;
-  local.ended = PlanMemory::kNoLaunch;
   runtime.write(board.data(), &local, sizeof(local));
   return board;
 }

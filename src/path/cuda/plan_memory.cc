@@ -18,8 +18,10 @@ PlanMemory::Block PlanMemory::take(std::span<const std::byte> image) {
   std::vector<std::byte*>& free = free_[bytes];
   if (free.empty()) collect();
   if (free.empty()) {
-    all_.reserve(all_.size() + 1);
-    free.push_back(all_.emplace_back(runtime_, runtime_.allocate(bytes)).data());
+    DeviceMemory fresh(runtime_, runtime_.allocate(bytes));
+    waiting_.reserve(all_.size() + 1);
+    free.push_back(fresh.data());
+    all_.push_back(std::move(fresh));
   }
   Block block(free.back(), GiveBack{this, bytes});
   free.pop_back();
@@ -31,12 +33,11 @@ PlanMemory::Block PlanMemory::take(std::span<const std::byte> image) {
 /// take the number back, until the next launch.
 void PlanMemory::collect() {
   if (waiting_.empty()) return;
-  uint32_t ended = 0;
+  uint64_t ended = 0;
   runtime_.read(&ended, reinterpret_cast<const std::byte*>(ended_), sizeof(ended));
-  while (!waiting_.empty() && static_cast<int32_t>(ended - waiting_.front().launch) >= 0) {
-    free_[waiting_.front().bytes].push_back(waiting_.front().block);
-    waiting_.pop_front();
-  }
+  const auto still = std::ranges::find_if(waiting_, [&](const Waiting& each) { return each.launch > ended; });
+  std::for_each(waiting_.begin(), still, [&](const Waiting& each) { free_[each.bytes].push_back(each.block); });
+  waiting_.erase(waiting_.begin(), still);
 }
 
 }  // namespace ulysses

@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The libulysses_coll authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <deque>
 #include <map>
 #include <memory>
 #include <span>
@@ -16,22 +15,20 @@ namespace ulysses {
 /// a dropped plan had is taken again once the launches before that have ended, and nothing is freed before the end.
 class PlanMemory {
  public:
-  /// Before the first launch. Near the wrap, so that it comes in every longer run.
-  static constexpr uint32_t kNoLaunch = 0u - 64u;
-
   /// `ended`: in device memory, the number of the last launch that has ended, which the launches themselves write; at
-  /// first kNoLaunch.
-  PlanMemory(DeviceRuntime& runtime, const uint32_t* ended) : runtime_(runtime), ended_(ended) {}
+  /// first 0.
+  PlanMemory(DeviceRuntime& runtime, const uint64_t* ended) : runtime_(runtime), ended_(ended) {}
   PlanMemory(const PlanMemory&) = delete;
   PlanMemory& operator=(const PlanMemory&) = delete;
 
   /// The number for the next launch.
-  uint32_t nextLaunch() { return ++launched_; }
+  uint64_t nextLaunch() { return ++launched_; }
 
   /// What a plan has; given back with it. The memory of all must outlive it.
   struct GiveBack {
     PlanMemory* memory;
     int64_t bytes;
+    /// There is room for all blocks.
     void operator()(std::byte* block) const { memory->waiting_.push_back({block, bytes, memory->launched_}); }
   };
   using Block = std::unique_ptr<std::byte, GiveBack>;
@@ -42,16 +39,16 @@ class PlanMemory {
   struct Waiting {
     std::byte* block;
     int64_t bytes;
-    uint32_t launch;  // the last that may read it
+    uint64_t launch;  // the last that may read it
   };
   void collect();
 
   DeviceRuntime& runtime_;
-  const uint32_t* ended_;
-  uint32_t launched_ = kNoLaunch;
+  const uint64_t* ended_;
+  uint64_t launched_ = 0;
   std::vector<DeviceMemory> all_;
   std::map<int64_t, std::vector<std::byte*>> free_;  // by bytes
-  std::deque<Waiting> waiting_;                      // in the order they were given back
+  std::vector<Waiting> waiting_;                     // in the order they were given back
 };
 
 }  // namespace ulysses

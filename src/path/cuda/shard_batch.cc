@@ -56,13 +56,11 @@ void ShardBatch::add(const ShardRows& rows, const std::byte* from, std::byte* to
   const auto divisor = [](int64_t n) { return device::Divisor(static_cast<uint32_t>(n)); };
   device::ShardCopy copy;
   copy.place = place;
-  copy.alignment = static_cast<uint32_t>(place.alignment);
   copy.rows = {.piecesPerRow = divisor(rows.piecesPerRow()),
                .heads = divisor(heads),
                .groups = divisor(groups),
                .batch = divisor(nBatch),
                .rowBytes = static_cast<uint32_t>(rows.rowBytes)};
-  std::copy(std::begin(place.strides), std::end(place.strides), copy.sourceStrides);
   const int64_t most = (kMaxPieces - 1) / perToken;
   for (int64_t first = 0; first < tokens; first += most) {
     copy.from = from + first * place.strides[0];

@@ -183,11 +183,13 @@ void ShmPeer::drop(uint64_t segment) noexcept {
 
 /// Of an earlier batch there may be some that were never taken, as an operation failed.
 void ShmPeer::keepPassed(ReceivedMessage&& received) {
+  if (received.message.segment <= lastTaken_) return;
   if (passed_.size() >= 2 * Path::kMostPassed) passed_.erase(passed_.begin());
   passed_.push_back({received.message.segment, received.message.bytes, std::move(received.fd)});
 }
 
 std::vector<PassedFd> ShmPeer::takePassed(uint64_t batch) {
+  lastTaken_ = std::max(lastTaken_, batch);
   std::vector<PassedFd> taken;
   for (PassedFd& each : passed_)
     if (each.batch == batch) taken.push_back(std::move(each));

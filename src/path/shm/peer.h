@@ -70,7 +70,8 @@ class ShmPeer {
   std::vector<Mapped> segments_;  // by segment id: ids of one process ascend
   Mapping window_;
   std::vector<PassedFd> passed_;
-  std::string trouble_;  // with the last control message that could not be followed
+  uint64_t lastTaken_ = 0;  // batch of them
+  std::string trouble_;     // with the last control message that could not be followed
 };
 
 }  // namespace ulysses
