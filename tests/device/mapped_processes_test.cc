@@ -159,6 +159,9 @@ void runBesideAnother(Rank& process, int as, const std::function<void()>& meet) 
 
 // Descriptors go to all ranks; those of a rank's own process need none.
 TEST_F(MappedMemory, IsMappedWhereSomeRanksAreThreadsOfOneProcess) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "each of the two has mapped the board: what orders them by one address is not seen by the other";
+#endif
   expectRight(
       [](Rank& process) {
         if (process.rank() == 1) return runBesideAnother(process, 2, [&] { process.meet(); });
