@@ -162,7 +162,7 @@ void Communicator::remember(PreparedCall& prepared, const TensorMemory& memory, 
 
 Result Communicator::start(const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence) {
   last_.prepared = nullptr;
-  return isOnDevice(call) ? enqueue(call, stream) : startOnHost(call, bytes, stream, sequence);
+  return isOnDevice(call) ? enqueue(call, stream) : startOnHost(plans_, call, bytes, stream, sequence);
 }
 
 bool Communicator::isOnDevice(const Call& call) const {
@@ -177,9 +177,10 @@ Result Communicator::refuse(const Call& known, Result result, const std::string&
   return onDevice ? refuseOnDevice(result, text, stream) : poison(known.operation, result, text);
 }
 
-Result Communicator::startOnHost(const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence) {
+Result Communicator::startOnHost(PlanCache& plans, const Call& call, const CallBytes& bytes, void* stream,
+                                 uint64_t* sequence) {
   try {
-    PreparedCall& prepared = (call.geometry.tag == kRegistrationTag ? gatherings_ : plans_).get(call);
+    PreparedCall& prepared = plans.get(call);
     if (!prepared.sawMemory || stream != nullptr) requireHostMemory(call, stream);
     prepared.sawMemory = true;
     requireMemory(prepared, call.memory);
@@ -245,7 +246,7 @@ std::vector<std::byte> Communicator::allGather(std::span<const std::byte> mine) 
   call.memory.input[0] = mine.data();
   call.memory.output[0] = all.data();
   uint64_t sequence = 0;
-  Result result = startOnHost(call, {}, nullptr, &sequence);
+  Result result = startOnHost(gatherings_, call, {}, nullptr, &sequence);
   if (result == Result::Success) result = exchange_->wait(sequence);
   if (result != Result::Success) throw Error(result, exchange_->lastError());
   return all;

@@ -104,7 +104,7 @@ class Communicator {
   bool progress(Waiter& waiter);
   void runProgress();
   void remember(PreparedCall& prepared, const TensorMemory& memory, const CallBytes& bytes);
-  Result startOnHost(const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence);
+  Result startOnHost(PlanCache& plans, const Call& call, const CallBytes& bytes, void* stream, uint64_t* sequence);
   Result enqueue(const Call& call, void* stream);
   void enqueueChecked(const Call& call, void* stream);
   bool isOnDevice(const Call& call) const;

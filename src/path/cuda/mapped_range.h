@@ -18,9 +18,9 @@ class MappedRange {
     if (bytes <= 0 || bytes > size - mapped_)
       raise(Result::SystemError, "a mapping of {} bytes does not fit behind {} of {}", bytes, mapped_, size);
     std::byte* const at = space_.get() + mapped_;
-    mappings_.reserve(mappings_.size() + 1);
+    auto& mapping = mappings_.emplace_back(nullptr, Unmap{runtime, bytes});
     runtime->map(at, bytes, fd);
-    mappings_.emplace_back(at, Unmap{runtime, bytes});
+    mapping.reset(at);
     mapped_ += bytes;
   }
   std::byte* data() const { return space_.get(); }

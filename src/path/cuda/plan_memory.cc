@@ -18,10 +18,9 @@ PlanMemory::Block PlanMemory::take(std::span<const std::byte> image) {
   std::vector<std::byte*>& free = free_[bytes];
   if (free.empty()) collect();
   if (free.empty()) {
-    DeviceMemory fresh(runtime_, runtime_.allocate(bytes));
     waiting_.reserve(all_.size() + 1);
-    free.push_back(fresh.data());
-    all_.push_back(std::move(fresh));
+    all_.push_back(DeviceMemory(runtime_, runtime_.allocate(bytes)));
+    free.push_back(all_.back().data());
   }
   Block block(free.back(), GiveBack{this, bytes});
   free.pop_back();
